@@ -1,0 +1,84 @@
+//! Messages and what became of them (seeds 000 and 001).
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Millis;
+
+/// `POST /api/coord/messages`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendMessage {
+    /// The sender.
+    pub from_session: String,
+    /// A session, a machine's mailbox, or `ALL_SESSIONS`; absent is the broadcast (seed 000).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_session: Option<String>,
+    /// The project it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_key: Option<String>,
+    /// One line.
+    #[serde(default)]
+    pub subject: String,
+    /// The text.
+    #[serde(default)]
+    pub body: String,
+    /// The recipient is not known yet but will be: keep the message for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_come_later: bool,
+}
+
+/// A message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id.
+    pub id: String,
+    /// The order in which the server accepted messages.
+    pub seq: i64,
+    /// The sender.
+    pub from_session: String,
+    /// The address.
+    pub to_session: String,
+    /// The project it is about.
+    pub project_key: Option<String>,
+    /// One line.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+    /// When the server accepted it.
+    pub created_at: Millis,
+    /// When the asking session (for mail to a mailbox: anybody) read it.
+    pub read_at: Option<Millis>,
+    /// When it was printed into the asking session.
+    pub offered_at: Option<Millis>,
+}
+
+/// `GET /api/coord/messages`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Messages {
+    /// In the order in which they were accepted.
+    pub messages: Vec<Message>,
+    /// How many are in `messages`.
+    pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+/// `POST /api/coord/messages/offered`: these were printed into a session and flushed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Offered {
+    /// The session that has them in front of it.
+    pub session_id: String,
+    /// Which messages.
+    pub ids: Vec<String>,
+}
+
+/// One recipient's state of a message: `GET /api/coord/messages/<id>/receipts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The recipient.
+    pub session_id: String,
+    /// When it was printed into that session.
+    pub offered_at: Option<Millis>,
+    /// When that session read it.
+    pub read_at: Option<Millis>,
+}

@@ -1,0 +1,98 @@
+//! The registry of who is alive.
+
+use serde::{Deserialize, Serialize};
+
+use super::Message;
+use crate::time::Millis;
+
+/// `POST /api/coord/sessions`: a session begins, resumes, or says more about itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RegisterSession {
+    /// The session.
+    pub session_id: String,
+    /// Its workstation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// Its person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The host tool: `claude`, `codex`, `cli` ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The project it works in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_key: Option<String>,
+    /// The branch it works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// What it is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// A conversation begins (rather than the same one telling more): starts a new generation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+}
+
+/// A session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id.
+    pub session_id: String,
+    /// Its workstation.
+    pub machine: Option<String>,
+    /// Its person.
+    pub user: Option<String>,
+    /// The host tool.
+    pub tool: Option<String>,
+    /// The project it works in.
+    pub project_key: Option<String>,
+    /// The branch it works on.
+    pub branch: Option<String>,
+    /// What it is doing.
+    pub task: Option<String>,
+    /// Grows with each conversation under this name.
+    pub generation: i64,
+    /// When the server first heard of it.
+    pub first_seen: Millis,
+    /// When the server last heard of it.
+    pub last_seen: Millis,
+    /// When it said that it was done.
+    pub ended_at: Option<Millis>,
+}
+
+/// Answer to a registration: the session, and the mail that waits for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckedIn {
+    /// The session as it stands now.
+    pub session: Session,
+    /// Unread mail, oldest first, at most [`crate::limits::PAGE_DEFAULT`].
+    pub unread: Vec<Message>,
+    /// All unread mail, when there is more than `unread` holds.
+    pub unread_count: usize,
+}
+
+/// `POST /api/coord/sessions/heartbeat`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The session.
+    pub session_id: String,
+}
+
+/// `POST /api/coord/sessions/end`: releases what the session holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndSession {
+    /// The session.
+    pub session_id: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `GET /api/coord/sessions`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Latest sign of life first.
+    pub sessions: Vec<Session>,
+    /// How many.
+    pub count: usize,
+}
