@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::time::Millis;
 
 /// Time to live when the caller names none (seed 000: 2 hours).
-pub const TTL_DEFAULT: Duration = Duration::from_secs(2 * 3600);
+pub const TTL_DEFAULT: Duration = Duration::from_hours(2);
 /// Longest time to live; 0 hours on the wire means none at all.
-pub const TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const TTL_MAX: Duration = Duration::from_hours(720);
 /// A lock without activity for this long is abandoned (seed 000: 2 hours).
-pub const STALE_AFTER_DEFAULT: Duration = Duration::from_secs(2 * 3600);
+pub const STALE_AFTER_DEFAULT: Duration = Duration::from_hours(2);
 /// What every live lease gets again at least after the engine was restarted (G23).
-pub const RESTART_GRACE: Duration = Duration::from_secs(60);
+pub const RESTART_GRACE: Duration = Duration::from_mins(1);
 
 /// How long a claim lasts from its grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ mod tests {
         let ttl = |h| Ttl::from_hours(h, TTL_DEFAULT);
         assert_eq!(ttl(None), Ok(Ttl::For(TTL_DEFAULT)));
         assert_eq!(ttl(Some(0.0)), Ok(Ttl::None));
-        assert_eq!(ttl(Some(0.5)), Ok(Ttl::For(Duration::from_secs(1800))));
+        assert_eq!(ttl(Some(0.5)), Ok(Ttl::For(Duration::from_mins(30))));
         for bad in [-1.0, 721.0, f64::INFINITY, f64::NAN, 1e-9] {
             assert!(ttl(Some(bad)).is_err(), "{bad}");
         }

@@ -25,10 +25,10 @@ pub const QUEUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Most entries in a queue file.
 pub const QUEUE_ENTRIES_MAX: usize = 100_000;
 /// How long the server remembers idempotency keys.
-pub const KEY_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const KEY_RETENTION: Duration = Duration::from_hours(720);
 /// Most idempotency keys the server remembers.
 pub const KEYS_MAX: u64 = 1_000_000;
 /// A session that first appears later sees the broadcasts of this long ago (G30).
-pub const BROADCAST_LOOKBACK: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const BROADCAST_LOOKBACK: Duration = Duration::from_hours(168);
 /// What the server asks for when its database is away (seed 000).
 pub const RETRY_AFTER_SECS: u32 = 30;

@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn spellings_of_one_path_agree() {
-        for raw in ["src/a.rs", "./src/a.rs", "/src//a.rs", "src\\a.rs", "src/x/../a.rs", " src/./a.rs "] {
+        for raw in
+            ["src/a.rs", "./src/a.rs", "/src//a.rs", "src\\a.rs", "src/x/../a.rs", " src/./a.rs "]
+        {
             assert_eq!(canonical(raw).as_deref(), Ok("src/a.rs"), "{raw:?}");
         }
         assert_eq!(canonical("src/").as_deref(), Ok("src/**"));

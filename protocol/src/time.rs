@@ -69,7 +69,10 @@ mod tests {
     fn text_form_is_utc_with_whole_seconds() {
         assert_eq!(Millis(1_778_599_800_999).to_string(), "2026-05-12T15:30:00Z");
         assert_eq!(Millis::parse("2026-05-12T15:30:00Z").unwrap(), Millis(1_778_599_800_000));
-        assert_eq!(Millis::parse("2026-05-12T17:30:00.5+02:00").unwrap(), Millis(1_778_599_800_500));
+        assert_eq!(
+            Millis::parse("2026-05-12T17:30:00.5+02:00").unwrap(),
+            Millis(1_778_599_800_500)
+        );
         assert!(Millis::parse("yesterday").is_err());
     }
 

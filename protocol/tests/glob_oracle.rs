@@ -6,9 +6,9 @@ use std::collections::{HashSet, VecDeque};
 use coord_protocol::glob::{Pattern, intersection};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use regex_automata::Anchored;
 use regex_automata::dfa::{Automaton, dense};
 use regex_automata::util::{primitives::StateID, start};
-use regex_automata::Anchored;
 
 /// The oracle's own reading of the pattern language, as a regex over `abx/.`-like text.
 fn to_regex(glob: &str) -> String {
@@ -79,10 +79,7 @@ fn automata_meet(a: &dense::DFA<Vec<u32>>, b: &dense::DFA<Vec<u32>>) -> bool {
     let mut seen: HashSet<(StateID, StateID)> = HashSet::from([s0]);
     let mut todo = VecDeque::from([(s0, false)]);
     while let Some(((p, q), some)) = todo.pop_front() {
-        if some
-            && a.is_match_state(a.next_eoi_state(p))
-            && b.is_match_state(b.next_eoi_state(q))
-        {
+        if some && a.is_match_state(a.next_eoi_state(p)) && b.is_match_state(b.next_eoi_state(q)) {
             return true;
         }
         for byte in *b"abcdxyz./" {
@@ -135,7 +132,8 @@ fn normal(p: &str) -> bool {
 
 #[test]
 fn agrees_with_the_product_of_automata_on_10_000_pairs() {
-    let mut runner = TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
     let (mut meet, mut apart) = (0, 0);
     let counts = std::cell::RefCell::new((&mut meet, &mut apart));
     runner
@@ -170,7 +168,8 @@ fn matching_agrees_with_enumeration() {
             }
         }
     }
-    let mut runner = TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
     runner
         .run(&pattern().prop_filter("plain", |p| normal(p)), |g| {
             let p = Pattern::parse(&g).unwrap();

@@ -1,1 +1,12 @@
-//! x
+//! coord's server, a library first: [`service`] holds the rules (commands and queries), [`store`]
+//! the database, [`api`] the routes as plain functions, [`engine`] the threads that run them, and
+//! [`http`] the faces that speak to the network.
+
+pub mod api;
+pub mod edge;
+pub mod engine;
+pub mod http;
+pub mod serve;
+pub mod service;
+pub mod settings;
+pub mod store;

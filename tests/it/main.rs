@@ -1,1 +1,3 @@
-fn main(){}
+//! Black-box tests: real processes, real HTTP, real SQLite.
+
+mod http;

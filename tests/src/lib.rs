@@ -1,1 +1,3 @@
-//! x
+//! The harness of the black-box tests.
+
+pub mod server;

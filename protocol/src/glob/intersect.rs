@@ -25,7 +25,11 @@ fn segments_meet(a: &[Segment], b: &[Segment]) -> Option<String> {
         let mut visit = |to: At, by: Option<String>| {
             came.entry(to).or_insert_with(|| {
                 // Steps that consume nothing come first: the walk stays shortest-first.
-                if by.is_none() { todo.push_front(to) } else { todo.push_back(to) }
+                if by.is_none() {
+                    todo.push_front(to);
+                } else {
+                    todo.push_back(to);
+                }
                 Some((at, by))
             });
         };
@@ -79,7 +83,11 @@ fn tokens_meet(a: &[Token], b: &[Token]) -> Option<String> {
         }
         let mut visit = |to: At, by: Option<char>| {
             came.entry(to).or_insert_with(|| {
-                if by.is_none() { todo.push_front(to) } else { todo.push_back(to) }
+                if by.is_none() {
+                    todo.push_front(to);
+                } else {
+                    todo.push_back(to);
+                }
                 Some((at, by))
             });
         };

@@ -115,9 +115,9 @@ impl CharSet {
     /// A readable member: a letter if there is one, else the first.
     pub(super) fn sample(&self) -> Option<char> {
         const NICE: &str = "xabcdefghijklmnopqrstuvwyz0123456789_-.ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        NICE.chars().find(|&c| self.contains(c)).or_else(|| {
-            self.0.iter().find_map(|&(lo, hi)| (lo..=hi).find_map(char::from_u32))
-        })
+        NICE.chars()
+            .find(|&c| self.contains(c))
+            .or_else(|| self.0.iter().find_map(|&(lo, hi)| (lo..=hi).find_map(char::from_u32)))
     }
 }
 
@@ -246,7 +246,8 @@ fn parse_class(chars: &[char], open: usize) -> Result<(CharSet, usize), BadPatte
         if c == ']' && at > first {
             break;
         }
-        let ranged = chars.get(at + 1) == Some(&'-') && chars.get(at + 2).is_some_and(|&e| e != ']');
+        let ranged =
+            chars.get(at + 1) == Some(&'-') && chars.get(at + 2).is_some_and(|&e| e != ']');
         let end = if ranged { chars[at + 2] } else { c };
         if end < c {
             return Err(BadPattern::BackwardRange(c, end));

@@ -1,0 +1,283 @@
+//! The routes of `/api/coord` (seed 000, and what belongs beside it).
+
+use coord_protocol::limits::{PAGE_DEFAULT, PAGE_MAX};
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{
+    ClaimLock, Components, Decisions, EndSession, Heartbeat, Locks, Messages, Offered,
+    RegisterSession, Sessions, SetComponent, SetComponentAt, Todos, WorkItems, Workflows,
+};
+use serde_json::{Value, json};
+
+use super::{Matched, created, json as from_json, ok};
+use crate::service::claims::{self, Claimed, End, LockFilter, Release};
+use crate::service::messages::{self, MessageFilter};
+use crate::service::once::Told;
+use crate::service::{
+    Answer, Cx, Refusal, components, decisions, sessions, status as overview, todos, work,
+};
+use crate::store::{Tx, View};
+
+impl Matched<'_> {
+    /// How many rows are wanted.
+    fn limit(&self) -> Result<usize, Refusal> {
+        let Some(text) = self.query("limit") else { return Ok(PAGE_DEFAULT) };
+        match text.parse::<usize>() {
+            Ok(n) if (1..=PAGE_MAX).contains(&n) => Ok(n),
+            Ok(_) | Err(_) => {
+                Err(Refusal::new(422, format!("limit must be 1 to {PAGE_MAX}, not {text:?}")))
+            }
+        }
+    }
+
+    /// The place behind which to go on.
+    fn after(&self) -> Result<i64, Refusal> {
+        self.query("after").map_or(Ok(0), |t| {
+            t.parse().map_err(|_| Refusal::new(422, format!("after must be a number, not {t:?}")))
+        })
+    }
+
+    fn needed(&self, name: &str) -> Result<String, Refusal> {
+        self.query(name).ok_or_else(|| Refusal::new(422, format!("{name} is missing in the query")))
+    }
+}
+
+pub(super) fn status(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (project, session) = (m.query("project_key"), m.query("session_id"));
+    ok(&overview::overview(v, cx, project.as_deref(), session.as_deref())?)
+}
+
+// Locks
+
+pub(super) fn list_locks(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (project, resource) = (m.query("project_key"), m.query("resource"));
+    let (session, after) = (m.query("session_id"), m.query("after"));
+    let filter = LockFilter {
+        project: project.as_deref(),
+        resource: resource.as_deref(),
+        session: session.as_deref(),
+    };
+    let most = m.limit()?;
+    let locks = claims::list(v, cx, &filter, after.as_deref(), most)?;
+    let next = locks.last().filter(|_| locks.len() == most).map(|l| l.id.clone());
+    ok(&Locks { count: locks.len(), locks, next })
+}
+
+pub(super) fn show_lock(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&claims::show(v, m.param(0))?)
+}
+
+pub(super) fn claim_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: ClaimLock = from_json::body(&m.call.body)?;
+    match claims::claim(tx, cx, &ask)? {
+        Claimed::Granted(lock) if lock.renewed => ok(&lock),
+        Claimed::Granted(lock) => created(&lock),
+        Claimed::Past(id) => ok(&json!({
+            "id": id,
+            "outcome": "past",
+            "detail": "the claim came after its time; it is on record and nothing was granted",
+        })),
+    }
+}
+
+pub(super) fn release_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (session, reason) = (m.needed("session_id")?, m.query("reason"));
+    let ask = Release { session: &session, force: m.call.flag("force"), reason: reason.as_deref() };
+    ok(&claims::release(tx, cx, m.param(0), &ask)?)
+}
+
+pub(super) fn release_locks(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let session = m.needed("session_id")?;
+    if !m.call.flag("release_all") {
+        let why = "add release_all=true to release all locks of the session";
+        return Err(Refusal::new(422, why).into());
+    }
+    ok(&claims::release_all(tx, cx, &session, End::Released)?)
+}
+
+// Components
+
+pub(super) fn list_components(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let components = v.components(m.query("project_key").as_deref(), m.limit()?)?;
+    ok(&Components { count: components.len(), components })
+}
+
+pub(super) fn show_component(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&components::show(v, m.param(0), m.param(1))?)
+}
+
+pub(super) fn component_history(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let history = components::history(v, m.param(0), m.param(1), m.limit()?)?;
+    ok(&json!({"count": history.len(), "history": history}))
+}
+
+pub(super) fn set_component(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&components::set(tx, cx, from_json::body(&m.call.body)?)?)
+}
+
+pub(super) fn set_component_at(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let at: SetComponentAt = from_json::body(&m.call.body)?;
+    let ask = SetComponent {
+        project_key: m.param(0).to_owned(),
+        component: m.param(1).to_owned(),
+        state: at.state,
+        version: at.version,
+        notes: at.notes,
+        updated_by: at.updated_by,
+    };
+    ok(&components::set(tx, cx, ask)?)
+}
+
+// Workflows and work items
+
+pub(super) fn list_workflows(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (project, status) = (m.query("project_key"), m.query("status"));
+    let workflows = v.workflows(project.as_deref(), status.as_deref(), false, m.limit()?)?;
+    ok(&Workflows { count: workflows.len(), workflows })
+}
+
+pub(super) fn show_workflow(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&work::workflow(v, m.param(0))?)
+}
+
+pub(super) fn create_workflow(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    created(&work::create_workflow(tx, cx, from_json::body(&m.call.body)?)?)
+}
+
+pub(super) fn change_workflow(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&work::change_workflow(tx, cx, m.param(0), from_json::body(&m.call.body)?)?)
+}
+
+pub(super) fn list_work_items(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (workflow, project) = (m.query("workflow_id"), m.query("project_key"));
+    let status = m.query("status");
+    let work_items =
+        v.work_items(workflow.as_deref(), project.as_deref(), status.as_deref(), m.limit()?)?;
+    ok(&WorkItems { count: work_items.len(), work_items })
+}
+
+pub(super) fn show_work_item(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&work::item(v, m.param(0))?)
+}
+
+pub(super) fn add_work_item(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    created(&work::add_item(tx, cx, from_json::body(&m.call.body)?)?)
+}
+
+pub(super) fn change_work_item(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&work::change_item(tx, cx, m.param(0), from_json::body(&m.call.body)?)?)
+}
+
+// Messages
+
+pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (to, from) = (m.query("to_session"), m.query("from_session"));
+    let project = m.query("project_key");
+    let filter = MessageFilter {
+        to: to.as_deref(),
+        unread_only: m.call.flag("unread_only"),
+        from: from.as_deref(),
+        project: project.as_deref(),
+    };
+    let most = m.limit()?;
+    let messages = messages::list(v, cx, &filter, m.after()?, most)?;
+    let next = messages.last().filter(|_| messages.len() == most).map(|l| l.seq);
+    ok(&Messages { count: messages.len(), messages, next })
+}
+
+pub(super) fn show_message(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&messages::show(v, m.param(0), &m.query("session_id").unwrap_or_default())?)
+}
+
+pub(super) fn message_receipts(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let receipts = messages::receipts(v, m.param(0))?;
+    ok(&json!({"count": receipts.len(), "receipts": receipts}))
+}
+
+pub(super) fn send_message(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    created(&messages::send(tx, cx, from_json::body(&m.call.body)?)?)
+}
+
+pub(super) fn messages_offered(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: Offered = from_json::body(&m.call.body)?;
+    ok(&json!({"noted": messages::mark_offered(tx, cx, &ask)?}))
+}
+
+pub(super) fn read_message(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let in_body = || {
+        let v: Value = serde_json::from_slice(&m.call.body).ok()?;
+        v.get("session_id")?.as_str().map(str::to_owned)
+    };
+    let session = m.query("session_id").or_else(in_body);
+    ok(&messages::mark_read(tx, cx, m.param(0), session.as_deref())?)
+}
+
+// Todos
+
+pub(super) fn list_todos(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (user, project) = (m.query("assigned_to_user"), m.query("project_key"));
+    let status = m.query("status").filter(|s| s != "all");
+    let most = m.limit()?;
+    let rows = v.todos(user.as_deref(), project.as_deref(), status.as_deref(), m.after()?, most)?;
+    let next = rows.last().filter(|_| rows.len() == most).map(|(seq, _)| *seq);
+    let todos: Vec<_> = rows.into_iter().map(|(_, t)| t).collect();
+    ok(&Todos { count: todos.len(), todos, next })
+}
+
+pub(super) fn show_todo(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&todos::show(v, m.param(0))?)
+}
+
+pub(super) fn add_todo(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    created(&todos::add(tx, cx, from_json::body(&m.call.body)?)?)
+}
+
+pub(super) fn change_todo(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&todos::change(tx, cx, m.param(0), from_json::body(&m.call.body)?)?)
+}
+
+// Sessions
+
+pub(super) fn list_sessions(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let project = m.query("project_key");
+    let sessions = v.sessions(project.as_deref(), Millis(0), m.call.flag("all"), m.limit()?)?;
+    ok(&Sessions { count: sessions.len(), sessions })
+}
+
+pub(super) fn show_session(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&sessions::show(v, m.param(0))?)
+}
+
+pub(super) fn register_session(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: RegisterSession = from_json::body(&m.call.body)?;
+    ok(&sessions::register(tx, cx, ask)?)
+}
+
+pub(super) fn heartbeat(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: Heartbeat = from_json::body(&m.call.body)?;
+    ok(&sessions::heartbeat(tx, cx, &ask.session_id)?)
+}
+
+pub(super) fn end_session(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: EndSession = from_json::body(&m.call.body)?;
+    ok(&sessions::finish(tx, cx, &ask)?)
+}
+
+// Decisions
+
+pub(super) fn list_decisions(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (project, category) = (m.query("project_key"), m.query("category"));
+    let since = m
+        .query("since")
+        .map(|t| Millis::parse(&t).map_err(|e| Refusal::new(422, format!("since: {e}"))))
+        .transpose()?;
+    let decisions = v.decisions(project.as_deref(), category.as_deref(), since, m.limit()?)?;
+    ok(&Decisions { count: decisions.len(), decisions })
+}
+
+pub(super) fn show_decision(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&decisions::show(v, m.param(0))?)
+}
+
+pub(super) fn add_decision(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    created(&decisions::add(tx, cx, from_json::body(&m.call.body)?)?)
+}

@@ -1,0 +1,256 @@
+//! The routes as plain functions from a parsed request to a reply. They know no server library:
+//! each face turns its own request into a [`Call`] and a [`Reply`] into its own response. A route
+//! parses, calls the service, renders; it decides nothing.
+
+mod batch;
+mod coord;
+mod json;
+mod routes;
+
+use std::borrow::Cow;
+
+use coord_protocol::id::Uuid;
+use coord_protocol::limits::RETRY_AFTER_SECS;
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{ErrorBody, Health};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use crate::service::once::{Told, error_json, fingerprint, once};
+use crate::service::{Answer, Cx, Fail};
+use crate::store::{Stored, Tx, View};
+
+pub use routes::{Handler, Route, Routed, find, routes};
+
+/// A request, parsed but not judged.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    /// As in the request line.
+    pub method: String,
+    /// Path with query, as in the request line.
+    pub target: String,
+    /// The body.
+    pub body: Vec<u8>,
+    /// `Idempotency-Key`, unquoted; not yet checked.
+    pub key: Option<String>,
+    /// `Authorization`, as sent.
+    pub authorization: Option<String>,
+    /// `Host`, as sent.
+    pub host: Option<String>,
+    /// `Origin`, as sent.
+    pub origin: Option<String>,
+    /// The wish is past its time (G13); only entries of a batch say so.
+    pub past: bool,
+}
+
+/// An answer, ready to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// `Retry-After`, seconds.
+    pub retry_after: Option<u32>,
+    /// `Allow`, on 405.
+    pub allow: Option<String>,
+    /// The answer comes from memory.
+    pub replayed: bool,
+    /// The request's key, repeated as proof (G12).
+    pub key: Option<String>,
+}
+
+impl Reply {
+    /// A JSON reply.
+    pub fn json(status: u16, body: String) -> Self {
+        Self {
+            status,
+            body,
+            content_type: "application/json",
+            retry_after: None,
+            allow: None,
+            replayed: false,
+            key: None,
+        }
+    }
+
+    /// An error in one sentence.
+    pub fn error(status: u16, detail: impl Into<String>) -> Self {
+        Self::json(status, error_json(&ErrorBody::new(detail)))
+    }
+
+    /// 503 in the form of seed 000: come again in 30 seconds.
+    pub fn unavailable(what: &str) -> Self {
+        let detail = format!("{what} unavailable. Retry after {RETRY_AFTER_SECS} seconds.");
+        let body = ErrorBody { retry_after: Some(RETRY_AFTER_SECS), ..ErrorBody::new(detail) };
+        Self { retry_after: Some(RETRY_AFTER_SECS), ..Self::json(503, error_json(&body)) }
+    }
+
+    /// The health answer. 200 in both cases: the process is there to say so; `/readyz` answers 503.
+    pub fn health(healthy: bool, instance: &str, time: Millis, as_readiness: bool) -> Self {
+        let health = Health {
+            status: if healthy { "ok" } else { "degraded" }.to_owned(),
+            database: if healthy { "connected" } else { "disconnected" }.to_owned(),
+            instance: instance.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            time,
+        };
+        let status = if as_readiness && !healthy { 503 } else { 200 };
+        Self::json(status, to_json(&health))
+    }
+
+    /// The path exists, but not with this method.
+    pub fn wrong_method(call: &Call, allowed: &[&str]) -> Self {
+        let allow = allowed.join(", ");
+        let detail = format!("{} is not for {}; use {allow}", call.method, call.path());
+        Self { allow: Some(allow), ..Self::error(405, detail) }
+    }
+
+    /// There is no such path.
+    pub fn nowhere(call: &Call) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        Self::error(404, format!("no such path: {} (coord {version})", call.path()))
+    }
+
+    fn told(told: Told, key: Option<&str>) -> Self {
+        Self {
+            replayed: told.replayed,
+            key: key.map(str::to_owned),
+            ..Self::json(told.status, told.body)
+        }
+    }
+}
+
+/// A body as JSON text.
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("wire types are plain JSON")
+}
+
+/// A successful answer.
+fn ok(value: &impl Serialize) -> Answer<Told> {
+    Ok(Told::new(200, to_json(value)))
+}
+
+/// Something was created.
+fn created(value: &impl Serialize) -> Answer<Told> {
+    Ok(Told::new(201, to_json(value)))
+}
+
+impl Call {
+    /// Path without query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The first value of a query parameter that is neither absent nor empty.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = self.target.split_once('?')?.1;
+        query
+            .split('&')
+            .filter_map(|pair| {
+                let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode(k) == name).then(|| decode(v).into_owned())
+            })
+            .find(|v| !v.is_empty())
+    }
+
+    /// What of the query says yes: `true`, `1`, `yes`, `on` in any case.
+    pub fn flag(&self, name: &str) -> bool {
+        self.query(name)
+            .is_some_and(|v| ["true", "1", "yes", "on"].iter().any(|y| v.eq_ignore_ascii_case(y)))
+    }
+}
+
+/// Percent-decodes a piece of a URL, `+` being a blank as in forms.
+fn decode(text: &str) -> Cow<'_, str> {
+    if text.contains('+') {
+        let blanks = text.replace('+', " ");
+        return Cow::Owned(percent_decode_str(&blanks).decode_utf8_lossy().into_owned());
+    }
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+/// Runs a read route.
+pub fn read(
+    view: &View<'_>,
+    cx: &Cx<'_>,
+    call: &Call,
+    handler: fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
+    params: &[String],
+) -> Stored<Reply> {
+    match handler(view, cx, &Matched { call, params }) {
+        Ok(told) => Ok(Reply::told(told, None)),
+        Err(Fail::Refused(r)) => Ok(Reply::told(r.into(), None)),
+        Err(Fail::Store(e)) => Err(e),
+    }
+}
+
+/// Runs a write route inside the open transaction: once per idempotency key.
+pub fn write(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    call: &Call,
+    handler: fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
+    params: &[String],
+) -> Stored<Reply> {
+    let cx = Cx {
+        id: call.key.as_deref().and_then(|k| Uuid::try_parse(k).ok()),
+        past: call.past,
+        ..*cx
+    };
+    let print = |k| (k, fingerprint(&call.method, &call.target, &call.body));
+    let told = once(tx, cx.now, call.key.as_deref().map(print), || {
+        handler(tx, &cx, &Matched { call, params })
+    })?;
+    Ok(Reply::told(told, call.key.as_deref()))
+}
+
+/// Runs a call of either kind inside an open transaction: for engines without threads of their own
+/// (the simulation, the local authority).
+pub fn perform(tx: &Tx<'_>, cx: &Cx<'_>, call: &Call) -> Stored<Reply> {
+    match find(call) {
+        Routed::To(Handler::Read(h), params) => read(tx, cx, call, h, &params),
+        Routed::To(Handler::Write(h), params) => write(tx, cx, call, h, &params),
+        Routed::To(Handler::Health | Handler::Ready, _) => {
+            tx.probe()?;
+            Ok(Reply::health(true, &tx.instance()?.unwrap_or_default(), cx.now, false))
+        }
+        Routed::WrongMethod(allowed) => Ok(Reply::wrong_method(call, &allowed)),
+        Routed::Nowhere => Ok(Reply::nowhere(call)),
+    }
+}
+
+/// A call and what its path held in the places of the route's variables.
+pub struct Matched<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// Decoded path variables, in order.
+    pub params: &'a [String],
+}
+
+impl Matched<'_> {
+    fn param(&self, at: usize) -> &str {
+        self.params.get(at).map_or("", String::as_str)
+    }
+
+    fn query(&self, name: &str) -> Option<String> {
+        self.call.query(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_parameters() {
+        let c = Call { target: "/x?a=1&b=A%2Fb+c&e=&f=yes".into(), ..Call::default() };
+        assert_eq!(c.path(), "/x");
+        assert_eq!(c.query("a").as_deref(), Some("1"));
+        assert_eq!(c.query("b").as_deref(), Some("A/b c"));
+        assert_eq!((c.query("e"), c.query("z")), (None, None));
+        assert!(c.flag("f") && !c.flag("a2"));
+    }
+}

@@ -1,0 +1,175 @@
+//! The table of routes.
+
+use super::{Call, Matched, batch, coord, decode};
+use crate::service::once::Told;
+use crate::service::{Answer, Cx};
+use crate::store::{Tx, View};
+
+/// How a route is run.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    /// On a reading connection.
+    Read(fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>),
+    /// In the writer's transaction.
+    Write(fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>),
+    /// Is the database there? Answered without a token.
+    Health,
+    /// Can work be done? 503 when not. Answered without a token.
+    Ready,
+}
+
+/// One route: `*` stands for a variable segment.
+pub struct Route {
+    /// Request method.
+    pub method: &'static str,
+    /// Path.
+    pub path: &'static str,
+    /// How it is run.
+    pub handler: Handler,
+}
+
+const fn read(
+    path: &'static str,
+    handler: fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
+) -> Route {
+    Route { method: "GET", path, handler: Handler::Read(handler) }
+}
+
+const fn write(
+    method: &'static str,
+    path: &'static str,
+    handler: fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
+) -> Route {
+    Route { method, path, handler: Handler::Write(handler) }
+}
+
+static ROUTES: &[Route] = &[
+    Route { method: "GET", path: "/health", handler: Handler::Health },
+    Route { method: "GET", path: "/readyz", handler: Handler::Ready },
+    read("/api/coord/status", coord::status),
+    read("/api/coord/locks", coord::list_locks),
+    read("/api/coord/locks/*", coord::show_lock),
+    write("POST", "/api/coord/locks", coord::claim_lock),
+    write("DELETE", "/api/coord/locks/*", coord::release_lock),
+    write("DELETE", "/api/coord/locks", coord::release_locks),
+    read("/api/coord/components", coord::list_components),
+    read("/api/coord/components/*/*", coord::show_component),
+    read("/api/coord/components/*/*/history", coord::component_history),
+    write("PUT", "/api/coord/components", coord::set_component),
+    write("PUT", "/api/coord/components/*/*", coord::set_component_at),
+    read("/api/coord/workflows", coord::list_workflows),
+    read("/api/coord/workflows/*", coord::show_workflow),
+    write("POST", "/api/coord/workflows", coord::create_workflow),
+    write("PATCH", "/api/coord/workflows/*", coord::change_workflow),
+    read("/api/coord/work-items", coord::list_work_items),
+    read("/api/coord/work-items/*", coord::show_work_item),
+    write("POST", "/api/coord/work-items", coord::add_work_item),
+    write("PATCH", "/api/coord/work-items/*", coord::change_work_item),
+    read("/api/coord/messages", coord::list_messages),
+    read("/api/coord/messages/*", coord::show_message),
+    read("/api/coord/messages/*/receipts", coord::message_receipts),
+    write("POST", "/api/coord/messages", coord::send_message),
+    write("POST", "/api/coord/messages/offered", coord::messages_offered),
+    write("PUT", "/api/coord/messages/*/read", coord::read_message),
+    read("/api/coord/todos", coord::list_todos),
+    read("/api/coord/todos/*", coord::show_todo),
+    write("POST", "/api/coord/todos", coord::add_todo),
+    write("PATCH", "/api/coord/todos/*", coord::change_todo),
+    read("/api/coord/sessions", coord::list_sessions),
+    read("/api/coord/sessions/*", coord::show_session),
+    write("POST", "/api/coord/sessions", coord::register_session),
+    write("POST", "/api/coord/sessions/heartbeat", coord::heartbeat),
+    write("POST", "/api/coord/sessions/end", coord::end_session),
+    read("/api/coord/decisions", coord::list_decisions),
+    read("/api/coord/decisions/*", coord::show_decision),
+    write("POST", "/api/coord/decisions", coord::add_decision),
+    write("POST", "/api/coord/batch", batch::run),
+];
+
+/// All routes.
+pub fn routes() -> &'static [Route] {
+    ROUTES
+}
+
+/// Where a call leads.
+pub enum Routed {
+    /// To this handler, with the decoded path variables.
+    To(Handler, Vec<String>),
+    /// The path exists, but not with this method; these it has.
+    WrongMethod(Vec<&'static str>),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// Finds the route of a call. `HEAD` is answered like `GET`; faces leave out the body.
+pub fn find(call: &Call) -> Routed {
+    let method = if call.method == "HEAD" { "GET" } else { &call.method };
+    let mut others = Vec::new();
+    for route in ROUTES {
+        if let Some(params) = matches(route.path, call.path()) {
+            if route.method == method {
+                return Routed::To(route.handler, params);
+            }
+            others.push(route.method);
+        }
+    }
+    if others.is_empty() { Routed::Nowhere } else { Routed::WrongMethod(others) }
+}
+
+fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let mut params = Vec::new();
+    let mut parts = path.split('/');
+    for want in pattern.split('/') {
+        let part = parts.next()?;
+        if want == "*" {
+            if part.is_empty() {
+                return None;
+            }
+            params.push(decode_segment(part));
+        } else if want != part {
+            return None;
+        }
+    }
+    parts.next().is_none().then_some(params)
+}
+
+/// In a path a `+` is a plus.
+fn decode_segment(part: &str) -> String {
+    decode(&part.replace('+', "%2B")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(method: &str, target: &str) -> Call {
+        Call { method: method.into(), target: target.into(), ..Call::default() }
+    }
+
+    #[test]
+    fn finds_routes_and_says_what_is_wrong() {
+        let Routed::To(_, p) = find(&call("PUT", "/api/coord/components/a%20b/c+d?x=1")) else {
+            panic!("not found");
+        };
+        assert_eq!(p, ["a b", "c+d"]);
+        assert!(matches!(find(&call("HEAD", "/health")), Routed::To(Handler::Health, _)));
+        assert!(matches!(find(&call("GET", "/api/coord/")), Routed::Nowhere));
+        assert!(matches!(find(&call("GET", "/api/coord/locks/")), Routed::Nowhere));
+        match find(&call("PATCH", "/api/coord/locks")) {
+            Routed::WrongMethod(m) => assert_eq!(m, ["GET", "POST", "DELETE"]),
+            Routed::To(..) | Routed::Nowhere => panic!("not 405"),
+        }
+    }
+
+    #[test]
+    fn fixed_paths_come_before_variables_of_the_same_method() {
+        let Routed::To(Handler::Write(h), _) = find(&call("POST", "/api/coord/messages/offered"))
+        else {
+            panic!("not found");
+        };
+        assert!(std::ptr::fn_addr_eq(
+            h,
+            coord::messages_offered as fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>
+        ));
+    }
+}

@@ -1,0 +1,462 @@
+//! The threads that run the service: one writer that commits many requests in one transaction and
+//! answers after the commit, and readers beside it. Faces hand in a [`Call`] and a function that
+//! takes the [`Reply`]; nobody waits on a thread for somebody else's disk.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use coord_protocol::edge::{Rng, fresh_id};
+use coord_protocol::id::parse_key;
+use coord_protocol::lease::RESTART_GRACE;
+use coord_protocol::time::Millis;
+use rusqlite::Connection;
+use tracing::{error, info, warn};
+
+use crate::api::{self, Call, Handler, Matched, Reply, Routed};
+use crate::edge::{LeaseClock, OsRng, SystemClock};
+use crate::http::gate::Gate;
+use crate::service::once::{Told, forget_old_keys};
+use crate::service::{Answer, Cx, Rules};
+use crate::store::{Store, StoreError, Stored, Tx, View};
+
+/// Requests that may wait for the writer; beyond, callers are told to come again.
+const WAITING_MAX: usize = 4_096;
+/// Requests committed together at most.
+const GROUP_MAX: usize = 256;
+/// Reading threads; more than the cores gains nothing.
+const READERS: usize = 3;
+/// Writes between two rounds of forgetting old keys.
+const FORGET_EVERY: usize = 10_000;
+/// A session that only reads is noted as alive this often.
+const TOUCH_EVERY: Duration = Duration::from_mins(1);
+/// Sessions remembered for that; beyond, the memory starts anew.
+const TOUCHED_MAX: usize = 10_000;
+/// How long a health probe waits for the writer.
+const PROBE_WAIT: Duration = Duration::from_millis(900);
+/// Exit status when the disk failed a sync: what is on it is no longer known (G34).
+const EXIT_SYNC_FAILED: i32 = 74;
+
+/// Takes the reply; called once, from a thread of the engine.
+pub type Done = Box<dyn FnOnce(Reply) + Send>;
+
+type WriteHandler = fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>;
+type ReadHandler = fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>;
+
+struct Work<H> {
+    call: Call,
+    handler: H,
+    params: Vec<String>,
+    done: Done,
+}
+
+enum Job {
+    Write(Work<WriteHandler>),
+    /// A session read its mail: it is alive. Nobody waits for this.
+    Touch(String),
+    /// Can the writer begin a transaction?
+    Probe(SyncSender<bool>),
+    Stop,
+}
+
+/// The running engine; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writes: SyncSender<Job>,
+    reads: SyncSender<Work<ReadHandler>>,
+    instance: String,
+    gate: Gate,
+    clock: Arc<LeaseClock<SystemClock>>,
+    touched: Mutex<HashMap<String, Millis>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Starts writer and readers over an open store.
+    pub fn start(store: Store, rules: Rules, gate: Gate) -> Stored<Self> {
+        let conn = store.connect()?;
+        let clock = Arc::new(begin(&conn)?);
+        let instance = View::new(&conn).instance()?.unwrap_or_default();
+        let store = Arc::new(store);
+        let (writes, jobs) = sync_channel(WAITING_MAX);
+        let writer = Writer {
+            conn,
+            store: Arc::clone(&store),
+            rules,
+            clock: Arc::clone(&clock),
+            since_forget: 0,
+        };
+        let (reads, asked) = sync_channel(WAITING_MAX);
+        let asked = Arc::new(Mutex::new(asked));
+        for n in 0..READERS {
+            let reader = Reader {
+                conn: store.connect_read()?,
+                store: Arc::clone(&store),
+                rules,
+                clock: Arc::clone(&clock),
+            };
+            let asked = Arc::clone(&asked);
+            spawn(&format!("read-{n}"), move || reader.run(&asked));
+        }
+        let handle = spawn("writer", move || writer.run(&jobs));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                writes,
+                reads,
+                instance,
+                gate,
+                clock,
+                touched: Mutex::default(),
+                writer: Mutex::new(Some(handle)),
+            }),
+        })
+    }
+
+    /// This database's instance name.
+    pub fn instance(&self) -> &str {
+        &self.inner.instance
+    }
+
+    /// Judges a call, runs it, and hands the reply to `done`. Does not block.
+    pub fn handle(&self, mut call: Call, done: Done) {
+        let (handler, params) = match api::find(&call) {
+            Routed::To(Handler::Health, _) => return self.probe(false, done),
+            Routed::To(Handler::Ready, _) => return self.probe(true, done),
+            routed => match (self.inner.gate.admit(&call), routed) {
+                (Err(no), _) => return done(no),
+                (Ok(()), Routed::To(handler, params)) => (handler, params),
+                (Ok(()), Routed::WrongMethod(a)) => return done(Reply::wrong_method(&call, &a)),
+                (Ok(()), Routed::Nowhere) => return done(Reply::nowhere(&call)),
+            },
+        };
+        if let Some(sent) = call.key.take() {
+            if let Some(key) = parse_key(&sent) {
+                call.key = Some(key.to_owned())
+            } else {
+                let why = "Idempotency-Key must be 1 to 128 printable ASCII characters";
+                return done(Reply::error(400, why));
+            }
+        }
+        match handler {
+            Handler::Write(handler) => {
+                self.submit(Job::Write(Work { call, handler, params, done }));
+            }
+            Handler::Read(handler) => self.submit_read(Work { call, handler, params, done }),
+            Handler::Health | Handler::Ready => {}
+        }
+    }
+
+    /// Stops taking work, finishes what waits, and closes the database.
+    pub fn stop(&self) {
+        // The writer takes jobs in order, so all that came before is finished first.
+        let _ = self.inner.writes.send(Job::Stop);
+        let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = writer {
+            let _ = handle.join();
+        }
+    }
+
+    fn submit(&self, job: Job) {
+        match self.inner.writes.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                if let Job::Write(w) = job {
+                    (w.done)(Reply::unavailable("Server"));
+                }
+            }
+        }
+    }
+
+    fn submit_read(&self, work: Work<ReadHandler>) {
+        // Whoever looks into its inbox is there (seed 000 registers no other way).
+        if work.call.path() == "/api/coord/messages"
+            && let Some(session) = work.call.query("to_session")
+        {
+            self.note_alive(session);
+        }
+        match self.inner.reads.try_send(work) {
+            Ok(()) => {}
+            Err(TrySendError::Full(w) | TrySendError::Disconnected(w)) => {
+                (w.done)(Reply::unavailable("Server"));
+            }
+        }
+    }
+
+    fn note_alive(&self, session: String) {
+        if coord_protocol::session::check(&session).is_err() {
+            return;
+        }
+        let now = self.inner.clock.now();
+        let mut touched = self.inner.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if touched.len() > TOUCHED_MAX {
+            touched.clear();
+        }
+        let last = touched.insert(session.clone(), now);
+        drop(touched);
+        if last.is_none_or(|t| now.since(t) >= TOUCH_EVERY) {
+            self.submit(Job::Touch(session));
+        }
+    }
+
+    fn probe(&self, as_readiness: bool, done: Done) {
+        let (tell, told) = sync_channel(1);
+        let asked = self.inner.writes.try_send(Job::Probe(tell)).is_ok();
+        let inner = Arc::clone(&self.inner);
+        // A thread of its own: a probe must answer also when the disk does not.
+        spawn("probe", move || {
+            let healthy = asked && told.recv_timeout(PROBE_WAIT).unwrap_or(false);
+            done(Reply::health(healthy, &inner.instance, inner.clock.now(), as_readiness));
+        });
+    }
+}
+
+fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(f).expect("threads can be started")
+}
+
+/// The first transaction of a process: names the database, sets the clock, re-arms leases (G23).
+fn begin(conn: &Connection) -> Stored<LeaseClock<SystemClock>> {
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    let tx = Tx::new(conn);
+    let stopped = tx.last_time()?;
+    let clock = LeaseClock::start(SystemClock, stopped);
+    let now = clock.now();
+    if tx.instance()?.is_none() {
+        tx.set_instance(&format!("coord-{}", fresh_id(&SystemClock, &OsRng).simple()))?;
+    }
+    tx.grant_grace(stopped, now, RESTART_GRACE)?;
+    tx.set_last_time(now)?;
+    conn.execute_batch("COMMIT")?;
+    Ok(clock)
+}
+
+struct Writer {
+    conn: Connection,
+    store: Arc<Store>,
+    rules: Rules,
+    clock: Arc<LeaseClock<SystemClock>>,
+    since_forget: usize,
+}
+
+impl Writer {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while let Ok(first) = jobs.recv() {
+            group.push(first);
+            while group.len() < GROUP_MAX
+                && let Ok(next) = jobs.try_recv()
+            {
+                group.push(next);
+            }
+            if self.run_group(group.drain(..)) {
+                break;
+            }
+        }
+        if let Err((_, e)) = self.conn.close() {
+            warn!("closing the database: {e}");
+        }
+    }
+
+    /// One transaction for the whole group; replies go out after its commit. True: stop.
+    fn run_group(&mut self, group: impl Iterator<Item = Job>) -> bool {
+        let mut replies: Vec<(Done, Reply)> = Vec::new();
+        let mut probes: Vec<SyncSender<bool>> = Vec::new();
+        let mut stop = false;
+        let mut state = self.begin_group();
+        for job in group {
+            match job {
+                Job::Write(w) => {
+                    let reply = if state.is_ok() {
+                        self.run_one(&w, &mut state)
+                    } else {
+                        Reply::unavailable("Database")
+                    };
+                    replies.push((w.done, reply));
+                }
+                Job::Touch(session) if state.is_ok() => {
+                    let now = self.clock.now();
+                    if let Err(e) = Tx::new(&self.conn).touch_session(&session, now) {
+                        state = self.after_error(e);
+                    }
+                }
+                Job::Touch(_) => {}
+                Job::Probe(tell) => probes.push(tell),
+                Job::Stop => stop = true,
+            }
+        }
+        if let Err(e) = state.and_then(|()| self.commit()) {
+            warn!("{} requests not done: {e}", replies.len());
+            let _ = self.conn.execute_batch("ROLLBACK");
+            for (done, _) in replies {
+                done(Reply::unavailable("Database"));
+            }
+            tell_all(&probes, false);
+        } else {
+            for (done, reply) in replies {
+                done(reply);
+            }
+            tell_all(&probes, true);
+        }
+        stop
+    }
+
+    fn begin_group(&self) -> Stored<()> {
+        self.store.still_there()?;
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    fn run_one(&mut self, w: &Work<WriteHandler>, state: &mut Stored<()>) -> Reply {
+        let cx =
+            Cx { now: self.clock.now(), rules: &self.rules, rng: &OsRng, id: None, past: false };
+        let tx = Tx::new(&self.conn);
+        let run = || api::write(&tx, &cx, &w.call, w.handler, &w.params);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(reply)) => {
+                self.since_forget += 1;
+                reply
+            }
+            Ok(Err(e)) => {
+                warn!("{} {}: {e}", w.call.method, w.call.path());
+                *state = self.after_error(e);
+                Reply::unavailable("Database")
+            }
+            Err(_) => {
+                error!("{} {}: the handler panicked", w.call.method, w.call.path());
+                // Nothing is known of the transaction any more: undo all of it.
+                *state = Err(StoreError::Sqlite(rusqlite::Error::InvalidQuery));
+                Reply::error(500, "internal error; the request was not done")
+            }
+        }
+    }
+
+    /// After a failed statement the others go on, unless SQLite ended the whole transaction.
+    fn after_error(&self, e: StoreError) -> Stored<()> {
+        if self.conn.is_autocommit() { Err(e) } else { Ok(()) }
+    }
+
+    fn commit(&mut self) -> Stored<()> {
+        let tx = Tx::new(&self.conn);
+        let now = self.clock.now();
+        if self.conn.changes() > 0 {
+            tx.set_last_time(now)?;
+        }
+        if self.since_forget >= FORGET_EVERY {
+            self.since_forget = 0;
+            let n = forget_old_keys(&tx, now)?;
+            info!("forgot {n} idempotency keys");
+        }
+        let committed = self.conn.prepare_cached("COMMIT")?.execute([]);
+        if let Err(e) = &committed
+            && sync_failed(e)
+        {
+            error!("the disk failed a sync; what it holds is unknown: {e}");
+            std::process::exit(EXIT_SYNC_FAILED);
+        }
+        committed?;
+        Ok(())
+    }
+}
+
+/// A prober that gave up waiting needs no answer.
+fn tell_all(probes: &[SyncSender<bool>], healthy: bool) {
+    for p in probes {
+        let _ = p.try_send(healthy);
+    }
+}
+
+fn sync_failed(e: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
+    e.sqlite_error()
+        .is_some_and(|e| [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&e.extended_code))
+}
+
+struct Reader {
+    conn: Connection,
+    store: Arc<Store>,
+    rules: Rules,
+    clock: Arc<LeaseClock<SystemClock>>,
+}
+
+impl Reader {
+    fn run(self, asked: &Mutex<Receiver<Work<ReadHandler>>>) {
+        loop {
+            let next = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(work) = next else { return };
+            let reply =
+                catch_unwind(AssertUnwindSafe(|| self.run_one(&work))).unwrap_or_else(|_| {
+                    error!("{}: the handler panicked", work.call.path());
+                    Reply::error(500, "internal error")
+                });
+            (work.done)(reply);
+        }
+    }
+
+    fn run_one(&self, w: &Work<ReadHandler>) -> Reply {
+        let cx =
+            Cx { now: self.clock.now(), rules: &self.rules, rng: &OsRng, id: None, past: false };
+        let read = self
+            .store
+            .still_there()
+            .and_then(|()| api::read(&View::new(&self.conn), &cx, &w.call, w.handler, &w.params));
+        read.unwrap_or_else(|e| {
+            warn!("{}: {e}", w.call.path());
+            Reply::unavailable("Database")
+        })
+    }
+}
+
+/// Runs calls in the caller's thread over one connection in memory or on disk: the engine without
+/// threads and network, for the simulation and for tests of the rules.
+pub struct Inline {
+    conn: Connection,
+    rules: Rules,
+}
+
+impl Inline {
+    /// A database in memory.
+    pub fn in_memory(rules: Rules, instance: &str) -> Result<Self, crate::store::OpenError> {
+        let conn = Connection::open_in_memory()?;
+        crate::store::configure(&conn)?;
+        crate::store::migrate(&conn, None)?;
+        Tx::new(&conn).set_instance(instance).map_err(|e| match e {
+            StoreError::Sqlite(e) => e,
+            StoreError::Gone(_) => rusqlite::Error::InvalidQuery,
+        })?;
+        Ok(Self { conn, rules })
+    }
+
+    /// Runs one call in a transaction of its own. `keep` decides, after all is done, between
+    /// commit and rollback: a crash in between is a rollback.
+    pub fn call(&self, call: &Call, now: Millis, rng: &dyn Rng, keep: bool) -> Stored<Reply> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let cx = Cx { now, rules: &self.rules, rng, id: None, past: false };
+        let done = api::perform(&Tx::new(&self.conn), &cx, call);
+        let end = if keep && done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        self.conn.execute_batch(end)?;
+        done
+    }
+
+    /// The first number that a query gives: for checks on the whole state.
+    pub fn number(&self, sql: &str) -> rusqlite::Result<i64> {
+        self.conn.query_row(sql, [], |r| r.get(0))
+    }
+
+    /// The texts that a query gives: for checks on the whole state.
+    pub fn texts(&self, sql: &str) -> rusqlite::Result<Vec<String>> {
+        self.conn.prepare(sql)?.query_map([], |r| r.get(0))?.collect()
+    }
+
+    /// Forgets all idempotency keys: what a server without a memory would be like. For the
+    /// simulation's planted bugs.
+    pub fn forget_everything(&self) -> rusqlite::Result<()> {
+        self.conn.execute_batch("DELETE FROM applied")
+    }
+}

@@ -1,0 +1,264 @@
+//! The default face: axum on hyper. The only place with an async runtime.
+
+use std::io;
+use std::net::TcpListener;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use coord_protocol::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX};
+use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::{sleep, timeout};
+use tower::ServiceExt;
+
+use super::Stop;
+use super::connections::{Connections, Seat};
+use super::timed_io::TimedIo;
+use crate::api::{Call, Reply};
+use crate::engine::Engine;
+
+const WORKERS: usize = 2;
+/// Requests worked on at the same time; the others wait their turn.
+const IN_FLIGHT_MAX: usize = 64;
+/// The head must be complete within this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// The whole request must be there within this time.
+const REQUEST_WITHIN: Duration = Duration::from_secs(15);
+/// An answer must be taken within this time.
+const ANSWER_TAKEN_WITHIN: Duration = Duration::from_secs(15);
+/// After a stop, requests under way get this long.
+const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+/// A body over the limit is read on up to here, so that the client sees the 413 and not a reset.
+const SWALLOW_MAX: usize = 8 * BODY_BYTES_MAX;
+/// Pause after the system refused a new connection (no descriptors left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+#[derive(Clone)]
+struct Shared {
+    engine: Engine,
+    in_flight: Arc<Semaphore>,
+}
+
+/// Serves until `stop`, then lets requests under way finish.
+pub(super) fn serve(listener: TcpListener, engine: &Engine, stop: &Stop) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("http")
+        .enable_all()
+        .build()?;
+    let (tell, told) = watch::channel(false);
+    let waiter = stop.clone();
+    std::thread::Builder::new().name("stop".into()).spawn(move || {
+        waiter.wait();
+        let _ = tell.send(true);
+    })?;
+    let shared =
+        Shared { engine: engine.clone(), in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) };
+    runtime.block_on(accept(tokio_listener(&runtime, listener)?, shared, told));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(())
+}
+
+fn tokio_listener(
+    runtime: &tokio::runtime::Runtime,
+    listener: TcpListener,
+) -> io::Result<tokio::net::TcpListener> {
+    let _inside = runtime.enter();
+    tokio::net::TcpListener::from_std(listener)
+}
+
+async fn accept(
+    listener: tokio::net::TcpListener,
+    shared: Shared,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let table = Arc::new(Connections::default());
+    let router = Router::new().fallback(answer).with_state(shared);
+    let mut open = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, from)) => {
+                    let _ = stream.set_nodelay(true);
+                    match table.seat(from.ip()) {
+                        Some(seat) => {
+                            open.spawn(connection(stream, seat, router.clone(), stopped.clone()));
+                        }
+                        None => {
+                            open.spawn(turn_away(stream));
+                        }
+                    }
+                }
+                // Out of descriptors, or the client left at once: never a reason to stop.
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            },
+            Some(_) = open.join_next() => {}
+            () = time_to_stop(&mut stopped) => break,
+        }
+    }
+    drop(listener);
+    let _ = timeout(DRAIN_WITHIN, async { while open.join_next().await.is_some() {} }).await;
+}
+
+async fn time_to_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could say so: stop too.
+    let _ = stopped.wait_for(|s| *s).await;
+}
+
+async fn turn_away(mut stream: TcpStream) {
+    let reply = Reply::unavailable("Server");
+    let text = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{}",
+        reply.body.len(),
+        reply.body
+    );
+    let _ = timeout(Duration::from_secs(1), stream.write_all(text.as_bytes())).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    seat: Seat,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let seat = Arc::new(seat);
+    let leave = Arc::clone(&seat.leave);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        seat.busy();
+        let (router, seat) = (router.clone(), Arc::clone(&seat));
+        async move {
+            request.extensions_mut().insert(Arc::clone(&seat));
+            let response = router.oneshot(request).await;
+            seat.idle();
+            response
+        }
+    });
+    let io = TokioIo::new(TimedIo::new(stream, ANSWER_TAKEN_WITHIN));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let mut conn = pin!(http.serve_connection(io, service));
+    tokio::select! {
+        _ = conn.as_mut() => {}
+        () = leave.notified() => {}
+        () = time_to_stop(&mut stopped) => {
+            conn.as_mut().graceful_shutdown();
+            let _ = conn.await;
+        }
+    }
+}
+
+async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut reply = match timeout(REQUEST_WITHIN, read_body(&parts.headers, body)).await {
+        Ok(Ok(bytes)) => run(&shared, call(&parts, bytes)).await,
+        Ok(Err(reply)) => reply,
+        Err(_) => Reply::error(408, "the request did not arrive in time"),
+    };
+    let close = matches!(reply.status, 408 | 413);
+    if parts.method == axum::http::Method::HEAD {
+        reply.body.clear();
+    }
+    response(reply, shared.engine.instance(), close)
+}
+
+async fn run(shared: &Shared, call: Call) -> Reply {
+    let Ok(_turn) = shared.in_flight.acquire().await else {
+        return Reply::unavailable("Server");
+    };
+    let (tell, told) = oneshot::channel();
+    shared.engine.handle(call, Box::new(move |reply| drop(tell.send(reply))));
+    told.await.unwrap_or_else(|_| Reply::unavailable("Server"))
+}
+
+async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Reply> {
+    let too_large = || Reply::error(413, format!("the body is larger than {BODY_BYTES_MAX} bytes"));
+    let announced = body.size_hint().lower();
+    if announced > SWALLOW_MAX as u64 {
+        return Err(too_large());
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Reply::error(415, "compressed bodies are not read"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(BODY_BYTES_MAX));
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| Reply::error(400, format!("the body broke off: {e}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen > SWALLOW_MAX {
+            break;
+        }
+        if seen <= BODY_BYTES_MAX {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    if seen > BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
+    let text =
+        |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    Call {
+        method: parts.method.as_str().to_owned(),
+        target: parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
+        body,
+        // A key that is not text must be refused, not overlooked.
+        key: parts
+            .headers
+            .get("idempotency-key")
+            .map(|v| v.to_str().unwrap_or_default().to_owned()),
+        authorization: text(header::AUTHORIZATION),
+        host: text(header::HOST),
+        origin: text(header::ORIGIN),
+        past: false,
+    }
+}
+
+fn response(reply: Reply, instance: &str, close: bool) -> Response {
+    let mut r = Response::new(Body::from(reply.body));
+    *r.status_mut() =
+        axum::http::StatusCode::from_u16(reply.status).expect("replies have valid statuses");
+    let mut put = |name: &'static str, value: &str| {
+        if let Ok(v) = HeaderValue::from_str(value) {
+            r.headers_mut().insert(HeaderName::from_static(name), v);
+        }
+    };
+    put("content-type", reply.content_type);
+    put("cache-control", "no-store");
+    put("x-content-type-options", "nosniff");
+    put(HEADER_INSTANCE, instance);
+    if let Some(key) = &reply.key {
+        put(HEADER_ENTRY, key);
+    }
+    if reply.replayed {
+        put(HEADER_REPLAYED, "true");
+    }
+    if let Some(secs) = reply.retry_after {
+        put("retry-after", &secs.to_string());
+    }
+    if let Some(allow) = &reply.allow {
+        put("allow", allow);
+    }
+    if close {
+        put("connection", "close");
+    }
+    r
+}

@@ -1,0 +1,319 @@
+//! Who may hold what. A lock of the protocol is a claim on a resource string; conflict is the same
+//! canonical name or intersecting globs; check and grant happen in one transaction (design 5).
+
+use coord_protocol::lease::{Standing, Ttl, standing};
+use coord_protocol::resource::Resource;
+use coord_protocol::wire::{ClaimLock, EndedLock, Lock, Released, ReleasedAll};
+use serde_json::json;
+
+use super::{Answer, Cx, Refusal, fields};
+use crate::store::{ClaimRow, Stored, Tx, View};
+
+/// Why a claim ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its holder gave it back.
+    Released,
+    /// Its holder's session ended.
+    SessionEnd,
+    /// Its lease was over.
+    Expired,
+    /// Its holder was silent for too long.
+    Stale,
+    /// Somebody else ended it, and said why.
+    Forced,
+    /// It came too late to be granted at all.
+    Past,
+}
+
+impl End {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::SessionEnd => "session_end",
+            Self::Expired => "expired",
+            Self::Stale => "stale",
+            Self::Forced => "forced",
+            Self::Past => "past",
+        }
+    }
+}
+
+/// What became of a claim that was not refused.
+#[derive(Debug)]
+pub enum Claimed {
+    /// The asker holds it.
+    Granted(Lock),
+    /// It came after its time: written down under this id, nothing granted (G13).
+    Past(String),
+}
+
+/// Grants a lock, renews the asker's own, or refuses with the locks in the way.
+pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
+    let resource = checked(ask)?;
+    let ttl = Ttl::from_hours(ask.ttl_hours, cx.rules.ttl_default)
+        .map_err(|e| Refusal::new(422, e.to_string()))?;
+    tx.touch_session(&ask.session_id, cx.now)?;
+    if cx.past {
+        return record_past(tx, cx, ask, &resource, ttl);
+    }
+    let mut released_stale = Vec::new();
+    let mut in_the_way = Vec::new();
+    for row in tx.claims_near(&ask.project_key, &resource)? {
+        let Some(witness) = stored_resource(&row).and_then(|r| r.overlap(&resource)) else {
+            continue;
+        };
+        match standing(cx.now, row.expires_at, row.last_activity, cx.rules.stale_after) {
+            Standing::Expired => end(tx, cx, &row.id, End::Expired, None, None)?,
+            Standing::Stale if row.session_id != ask.session_id => {
+                let note = format!("no activity since {}", row.last_activity);
+                end(tx, cx, &row.id, End::Stale, Some(&ask.session_id), Some(&note))?;
+                released_stale.push(ended_view(&row, End::Stale));
+            }
+            Standing::Stale | Standing::Live if row.session_id == ask.session_id => {
+                if row.resource == resource.as_str() {
+                    return renew(tx, cx, ask, row, ttl).map(Claimed::Granted);
+                }
+            }
+            Standing::Stale | Standing::Live => in_the_way.push((row, witness)),
+        }
+    }
+    if !in_the_way.is_empty() {
+        return Err(conflict(&resource, &in_the_way).into());
+    }
+    let row = ClaimRow {
+        fence: Some(tx.next_fence(cx.now)?),
+        expires_at: ttl.expiry(cx.now),
+        ..new_row(cx, ask, &resource, ttl)
+    };
+    tx.add_claim(&row, &resource)?;
+    Ok(Claimed::Granted(Lock { released_stale, ..lock_view(&row) }))
+}
+
+fn checked(ask: &ClaimLock) -> Result<Resource, Refusal> {
+    fields::name("project_key", &ask.project_key)?;
+    fields::session("session_id", &ask.session_id)?;
+    fields::text("description", ask.description.as_deref())?;
+    Resource::parse(&ask.resource).map_err(|e| Refusal::new(422, e.to_string()))
+}
+
+fn new_row(cx: &Cx<'_>, ask: &ClaimLock, resource: &Resource, ttl: Ttl) -> ClaimRow {
+    ClaimRow {
+        id: cx.new_id(),
+        project_key: ask.project_key.clone(),
+        session_id: ask.session_id.clone(),
+        resource: resource.as_str().to_owned(),
+        description: ask.description.clone(),
+        ttl_ms: ttl.as_millis(),
+        fence: None,
+        acquired_at: cx.now,
+        last_activity: cx.now,
+        expires_at: None,
+        ended_at: None,
+        end_reason: None,
+    }
+}
+
+/// A claim that arrives after its time is history: it is written down, and nobody is kept out.
+fn record_past(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &ClaimLock,
+    resource: &Resource,
+    ttl: Ttl,
+) -> Answer<Claimed> {
+    let row = ClaimRow {
+        ended_at: Some(cx.now),
+        end_reason: Some(End::Past.as_str().to_owned()),
+        ..new_row(cx, ask, resource, ttl)
+    };
+    tx.add_claim(&row, resource)?;
+    Ok(Claimed::Past(row.id))
+}
+
+fn renew(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock, row: ClaimRow, ttl: Ttl) -> Answer<Lock> {
+    let row = ClaimRow {
+        description: ask.description.clone().or(row.description.clone()),
+        ttl_ms: ttl.as_millis(),
+        last_activity: cx.now,
+        expires_at: ttl.expiry(cx.now),
+        ..row
+    };
+    tx.renew_claim(&row)?;
+    Ok(Lock { renewed: true, ..lock_view(&row) })
+}
+
+fn conflict(resource: &Resource, in_the_way: &[(ClaimRow, String)]) -> Refusal {
+    let (first, witness) = &in_the_way[0];
+    let until = first.expires_at.map_or("released".to_owned(), |t| t.to_string());
+    let why = first.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
+    let on = if first.resource == resource.as_str() {
+        String::new()
+    } else {
+        format!(" as {:?}, both mean {witness:?}", first.resource)
+    };
+    let more = match in_the_way.len() - 1 {
+        0 => String::new(),
+        n => format!(", and {n} more in the way"),
+    };
+    let detail = format!(
+        "{:?} is held by {} since {} until {until}{why}{on}{more}",
+        resource.as_str(),
+        first.session_id,
+        first.acquired_at,
+    );
+    let locks: Vec<_> = in_the_way
+        .iter()
+        .map(|(row, overlap)| json!({"lock": lock_view(row), "overlap": overlap}))
+        .collect();
+    Refusal::new(409, detail).with("conflicts", json!(locks))
+}
+
+/// Ends a claim. Every way in which a claim can end comes through here.
+pub fn end(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    id: &str,
+    why: End,
+    by: Option<&str>,
+    note: Option<&str>,
+) -> Stored<()> {
+    tx.mark_ended(id, cx.now, why.as_str(), by, note)?;
+    Ok(())
+}
+
+/// Who asks to release, and with what right.
+pub struct Release<'a> {
+    /// The asking session.
+    pub session: &'a str,
+    /// End it although somebody else holds it; needs a reason.
+    pub force: bool,
+    /// Why, on record.
+    pub reason: Option<&'a str>,
+}
+
+/// Releases one lock: the holder's right, or by force with a recorded reason. Releasing what has
+/// ended already changes nothing and is no error (G25).
+pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Release<'_>) -> Answer<Released> {
+    fields::session("session_id", ask.session)?;
+    let row = tx.claim(id)?.ok_or_else(|| Refusal::not_found("lock", id))?;
+    tx.touch_session(ask.session, cx.now)?;
+    if row.ended_at.is_some() {
+        let reason = row.end_reason.unwrap_or_default();
+        return Ok(Released { id: row.id, released: false, reason });
+    }
+    let lapsed = row.expires_at.is_some_and(|e| e <= cx.now);
+    let why = if lapsed {
+        End::Expired
+    } else if row.session_id == ask.session {
+        End::Released
+    } else if ask.force {
+        End::Forced
+    } else if standing(cx.now, row.expires_at, row.last_activity, cx.rules.stale_after)
+        == Standing::Stale
+    {
+        // Seed 000, step 1: a lock without activity for 2 hours may be released by who finds it.
+        End::Stale
+    } else {
+        let detail = format!(
+            "lock {id} is held by {}, not by {}; ask the holder, or force it with a reason",
+            row.session_id, ask.session
+        );
+        return Err(Refusal::new(403, detail).with("lock", json!(lock_view(&row))).into());
+    };
+    if why == End::Forced && ask.reason.is_none_or(|r| r.trim().is_empty()) {
+        return Err(Refusal::new(422, "a forced release needs a reason").into());
+    }
+    fields::text("reason", ask.reason)?;
+    end(tx, cx, id, why, Some(ask.session), ask.reason)?;
+    Ok(Released { id: row.id, released: true, reason: why.as_str().to_owned() })
+}
+
+/// Releases all that a session holds.
+pub fn release_all(tx: &Tx<'_>, cx: &Cx<'_>, session: &str, why: End) -> Answer<ReleasedAll> {
+    fields::session("session_id", session)?;
+    let ids = tx.claims_of(session)?;
+    for id in &ids {
+        end(tx, cx, id, why, Some(session), None)?;
+    }
+    Ok(ReleasedAll { released: ids.len(), ids })
+}
+
+/// What a list of locks is narrowed by.
+#[derive(Default)]
+pub struct LockFilter<'a> {
+    /// Of this project.
+    pub project: Option<&'a str>,
+    /// Touching this resource.
+    pub resource: Option<&'a str>,
+    /// Held by this session.
+    pub session: Option<&'a str>,
+}
+
+/// Live locks, oldest first. With a resource: those that would be in the way of a claim on it.
+pub fn list(
+    view: &View<'_>,
+    cx: &Cx<'_>,
+    f: &LockFilter<'_>,
+    after: Option<&str>,
+    most: usize,
+) -> Answer<Vec<Lock>> {
+    let rows = match (f.project, f.resource) {
+        (Some(project), Some(raw)) => {
+            let wanted = Resource::parse(raw).map_err(|e| Refusal::new(422, e.to_string()))?;
+            let mut near = view.claims_near(project, &wanted)?;
+            near.retain(|row| {
+                row.expires_at.is_none_or(|e| e > cx.now)
+                    && f.session.is_none_or(|s| s == row.session_id)
+                    && stored_resource(row).is_some_and(|r| r.overlap(&wanted).is_some())
+            });
+            near.truncate(most);
+            near
+        }
+        (None, Some(_)) => {
+            return Err(Refusal::new(422, "resource needs project_key beside it").into());
+        }
+        (project, None) => view.live_claims(cx.now, project, f.session, after, most)?,
+    };
+    Ok(rows.iter().map(lock_view).collect())
+}
+
+/// One lock, live or not.
+pub fn show(view: &View<'_>, id: &str) -> Answer<Lock> {
+    let row = view.claim(id)?.ok_or_else(|| Refusal::not_found("lock", id))?;
+    Ok(lock_view(&row))
+}
+
+/// The resource of a stored row. Rows hold what [`Resource::parse`] once accepted; a row that a
+/// foreign hand wrote and that does not parse can be in nobody's way.
+fn stored_resource(row: &ClaimRow) -> Option<Resource> {
+    Resource::parse(&row.resource).ok()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "hours for display; 30 days of ms fit exactly")]
+fn lock_view(row: &ClaimRow) -> Lock {
+    Lock {
+        id: row.id.clone(),
+        project_key: row.project_key.clone(),
+        session_id: row.session_id.clone(),
+        resource: row.resource.clone(),
+        description: row.description.clone(),
+        ttl_hours: row.ttl_ms as f64 / 3_600_000.0,
+        acquired_at: row.acquired_at,
+        last_activity: row.last_activity,
+        expires_at: row.expires_at,
+        fence: row.fence.unwrap_or(0),
+        renewed: false,
+        released_stale: Vec::new(),
+    }
+}
+
+fn ended_view(row: &ClaimRow, why: End) -> EndedLock {
+    EndedLock {
+        id: row.id.clone(),
+        session_id: row.session_id.clone(),
+        resource: row.resource.clone(),
+        acquired_at: row.acquired_at,
+        reason: why.as_str().to_owned(),
+    }
+}

@@ -1,0 +1,179 @@
+//! Messages: sending to an address that exists, and keeping per session what was offered and read.
+
+use coord_protocol::limits::BROADCAST_LOOKBACK;
+use coord_protocol::session::{ALL_SESSIONS, MAIN, machine_of, main_of};
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{Message, Offered, Receipt, SendMessage};
+use serde_json::json;
+
+use super::{Answer, Cx, Refusal, fields};
+use crate::store::{Mailboxes, Stored, Tx, View};
+
+/// Accepts a message.
+pub fn send(tx: &Tx<'_>, cx: &Cx<'_>, ask: SendMessage) -> Answer<Message> {
+    let to = ask.to_session.unwrap_or_else(|| ALL_SESSIONS.to_owned());
+    fields::session("from_session", &ask.from_session)?;
+    fields::session("to_session", &to)?;
+    fields::maybe_name("project_key", ask.project_key.as_deref())?;
+    if !ask.subject.is_empty() {
+        fields::name("subject", &ask.subject)?;
+    }
+    fields::text("body", Some(&ask.body))?;
+    if ask.subject.trim().is_empty() && ask.body.trim().is_empty() {
+        return Err(Refusal::new(422, "a message needs a subject or a body").into());
+    }
+    // The sender first: whoever writes to itself is known by that.
+    tx.touch_session(&ask.from_session, cx.now)?;
+    if !ask.may_come_later && !is_known(tx, &to)? {
+        return Err(unknown_recipient(tx, &to)?.into());
+    }
+    let m = Message {
+        id: cx.new_id(),
+        seq: 0,
+        from_session: ask.from_session,
+        to_session: to,
+        project_key: ask.project_key,
+        subject: ask.subject,
+        body: ask.body,
+        created_at: cx.now,
+        read_at: None,
+        offered_at: None,
+    };
+    let seq = tx.add_message(&m)?;
+    Ok(Message { seq, ..m })
+}
+
+/// An address is known when it is the broadcast, a session the server has heard of, the main
+/// mailbox of a machine it has heard of, or a person at such a machine.
+fn is_known(view: &View<'_>, to: &str) -> Stored<bool> {
+    if to == ALL_SESSIONS || view.session(to)?.is_some() {
+        return Ok(true);
+    }
+    match to.split_once('/') {
+        Some((machine, MAIN)) => view.machine_known(machine, None),
+        Some((machine, user)) => view.machine_known(machine, Some(user)),
+        None => Ok(false),
+    }
+}
+
+fn unknown_recipient(view: &View<'_>, to: &str) -> Stored<Refusal> {
+    let known: Vec<String> =
+        view.sessions(None, Millis(0), true, 20)?.into_iter().map(|s| s.session_id).collect();
+    let detail = format!(
+        "no session {to:?} was ever heard of; check the name, or say that it may come later \
+         (may_come_later, --may-come-later)"
+    );
+    Ok(Refusal::new(404, detail).with("known_sessions", json!(known)))
+}
+
+/// The addresses under which a session gets mail.
+pub fn mailboxes(view: &View<'_>, cx: &Cx<'_>, session: &str) -> Stored<Mailboxes> {
+    let known = view.session(session)?;
+    let first_seen = known.as_ref().map_or(cx.now, |s| s.first_seen);
+    let machine = machine_of(session);
+    let lookback = i64::try_from(BROADCAST_LOOKBACK.as_millis()).unwrap_or(i64::MAX);
+    Ok(Mailboxes {
+        session: session.to_owned(),
+        machine: machine.map(main_of),
+        user: machine.zip(known.and_then(|s| s.user)).map(|(m, u)| format!("{m}/{u}")),
+        since: Millis(first_seen.0.saturating_sub(lookback)),
+        read_to: view.read_mark(session)?,
+    })
+}
+
+/// What a list of messages is narrowed by.
+#[derive(Default)]
+pub struct MessageFilter<'a> {
+    /// The inbox of this session.
+    pub to: Option<&'a str>,
+    /// Only what it has not read.
+    pub unread_only: bool,
+    /// Sent by this session.
+    pub from: Option<&'a str>,
+    /// About this project.
+    pub project: Option<&'a str>,
+}
+
+/// Messages in the order in which they were accepted.
+pub fn list(
+    view: &View<'_>,
+    cx: &Cx<'_>,
+    f: &MessageFilter<'_>,
+    after: i64,
+    most: usize,
+) -> Answer<Vec<Message>> {
+    let Some(to) = f.to else {
+        return Ok(view.messages(f.from, f.project, after, most)?);
+    };
+    fields::session("to_session", to)?;
+    if to == ALL_SESSIONS {
+        return Err(Refusal::new(422, "to_session must name a session, to see its mail").into());
+    }
+    let boxes = mailboxes(view, cx, to)?;
+    let mut mail = if f.unread_only {
+        view.unread(&boxes, after, most)?
+    } else {
+        view.inbox(&boxes, after, most)?
+    };
+    mail.retain(|m| {
+        f.from.is_none_or(|x| x == m.from_session)
+            && f.project.is_none_or(|p| m.project_key.as_deref() == Some(p))
+    });
+    Ok(mail)
+}
+
+/// One message, as a session sees it.
+pub fn show(view: &View<'_>, id: &str, viewer: &str) -> Answer<Message> {
+    Ok(view.message(id, viewer)?.ok_or_else(|| Refusal::not_found("message", id))?)
+}
+
+/// What is known of each recipient of a message.
+pub fn receipts(view: &View<'_>, id: &str) -> Answer<Vec<Receipt>> {
+    let m = show(view, id, "")?;
+    Ok(view.receipts(m.seq)?)
+}
+
+/// Marks a message read for a session. Without a session named, mail to one address is read by that
+/// address (seed 000); a broadcast needs a name, because its read state is each session's own.
+pub fn mark_read(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, by: Option<&str>) -> Answer<Message> {
+    let m = show(tx, id, by.unwrap_or_default())?;
+    let reader = match by {
+        Some(s) => s.to_owned(),
+        None if m.to_session != ALL_SESSIONS => m.to_session.clone(),
+        None => {
+            let detail =
+                "a broadcast is read per session: name yours, .../read?session_id=<session>";
+            return Err(Refusal::new(422, detail).into());
+        }
+    };
+    fields::session("session_id", &reader)?;
+    let boxes = mailboxes(tx, cx, &reader)?;
+    let mine = m.to_session == ALL_SESSIONS
+        || [Some(&boxes.session), boxes.machine.as_ref(), boxes.user.as_ref()]
+            .contains(&Some(&m.to_session));
+    if !mine {
+        let detail = format!("message {id} is for {}, not for {reader}", m.to_session);
+        return Err(Refusal::new(403, detail).into());
+    }
+    tx.touch_session(&reader, cx.now)?;
+    tx.note_read(&m, &reader, cx.now)?;
+    if m.to_session == ALL_SESSIONS {
+        tx.advance_read_mark(&boxes)?;
+    }
+    show(tx, id, &reader)
+}
+
+/// Notes that messages were printed into a session and flushed (G31). Unknown ids are ignored: the
+/// session saw what it saw.
+pub fn mark_offered(tx: &Tx<'_>, cx: &Cx<'_>, ask: &Offered) -> Answer<usize> {
+    fields::session("session_id", &ask.session_id)?;
+    tx.touch_session(&ask.session_id, cx.now)?;
+    let mut noted = 0;
+    for id in &ask.ids {
+        if let Some(m) = tx.message(id, &ask.session_id)? {
+            tx.note_offered(m.seq, &ask.session_id, cx.now)?;
+            noted += 1;
+        }
+    }
+    Ok(noted)
+}

@@ -1,0 +1,111 @@
+//! The rules: commands and queries over the store. Each function gets an open transaction (or a
+//! view), the moment and the asker's wish, and says what became of it. No HTTP, no SQL, no clock.
+
+pub mod claims;
+pub mod components;
+pub mod decisions;
+mod fields;
+pub mod messages;
+pub mod once;
+pub mod sessions;
+pub mod status;
+pub mod todos;
+pub mod work;
+
+use std::time::Duration;
+
+use coord_protocol::edge::{Rng, id_at};
+use coord_protocol::id::Uuid;
+use coord_protocol::lease;
+use coord_protocol::time::Millis;
+use coord_protocol::wire::ErrorBody;
+use serde_json::Value;
+
+use crate::store::StoreError;
+
+/// The settings that rules depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Lease of a claim whose asker names none.
+    pub ttl_default: Duration,
+    /// Silence after which a holder counts as gone.
+    pub stale_after: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { ttl_default: lease::TTL_DEFAULT, stale_after: lease::STALE_AFTER_DEFAULT }
+    }
+}
+
+/// What a rule needs to know besides the wish itself.
+pub struct Cx<'a> {
+    /// The moment, by the engine's clock.
+    pub now: Millis,
+    /// Settings.
+    pub rules: &'a Rules,
+    /// Randomness for ids that the caller did not bring.
+    pub rng: &'a dyn Rng,
+    /// The id that the caller minted for what it creates: its idempotency key, when that is a UUID.
+    pub id: Option<Uuid>,
+    /// The wish is older than it was good for: record it, grant nothing (G13).
+    pub past: bool,
+}
+
+impl Cx<'_> {
+    /// The id of what is being created.
+    pub fn new_id(&self) -> String {
+        self.id.unwrap_or_else(|| id_at(self.now, self.rng)).to_string()
+    }
+}
+
+/// A "no" of the rules: an answer like any other, with its HTTP status.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// 4xx.
+    pub status: u16,
+    /// What to say.
+    pub body: ErrorBody,
+}
+
+impl Refusal {
+    /// A "no" in one sentence.
+    pub fn new(status: u16, detail: impl Into<String>) -> Self {
+        Self { status, body: ErrorBody::new(detail) }
+    }
+
+    /// Adds a fact for programs.
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.body = self.body.with(name, value);
+        self
+    }
+
+    /// There is no such thing.
+    pub fn not_found(what: &str, id: &str) -> Self {
+        Self::new(404, format!("no {what} {id:?}"))
+    }
+}
+
+/// Why a rule gave no result.
+#[derive(Debug)]
+pub enum Fail {
+    /// The answer is no.
+    Refused(Refusal),
+    /// The database could not.
+    Store(StoreError),
+}
+
+impl From<Refusal> for Fail {
+    fn from(r: Refusal) -> Self {
+        Self::Refused(r)
+    }
+}
+
+impl From<StoreError> for Fail {
+    fn from(e: StoreError) -> Self {
+        Self::Store(e)
+    }
+}
+
+/// What a rule gives.
+pub type Answer<T> = Result<T, Fail>;

@@ -1,0 +1,128 @@
+//! Exactly once in effect: the answer to a request is kept under its idempotency key in the
+//! transaction of its effect, and given again when the request comes again (G3, G32).
+
+use coord_protocol::limits::{KEY_RETENTION, KEYS_MAX};
+use coord_protocol::time::Millis;
+use coord_protocol::wire::ErrorBody;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Answer, Fail, Refusal};
+use crate::store::{Applied, StoreError, Stored, Tx};
+
+/// Keys forgotten in one go, so that no transaction grows long.
+const FORGET_STEP: usize = 1_000;
+
+/// An answer as it will be sent, and kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: String,
+    /// From memory.
+    pub replayed: bool,
+}
+
+impl Told {
+    /// A fresh answer.
+    pub fn new(status: u16, body: String) -> Self {
+        Self { status, body, replayed: false }
+    }
+}
+
+impl From<Refusal> for Told {
+    fn from(r: Refusal) -> Self {
+        Self::new(r.status, error_json(&r.body))
+    }
+}
+
+/// An error body as JSON.
+pub fn error_json(body: &ErrorBody) -> String {
+    serde_json::to_string(body).expect("an error body is plain JSON")
+}
+
+/// SHA-256 of method, target and canonical body: two requests with the same one ask the same.
+pub fn fingerprint(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
+    let mut h = Sha256::new();
+    h.update(method.as_bytes());
+    h.update(b"\n");
+    h.update(target.as_bytes());
+    h.update(b"\n");
+    match serde_json::from_slice::<Value>(body) {
+        // serde_json's map is sorted, so this text is canonical.
+        Ok(v) => h.update(v.to_string().as_bytes()),
+        Err(_) => h.update(body),
+    }
+    h.finalize().to_vec()
+}
+
+/// Runs `effect` once per key. The caller holds a transaction; a refused effect leaves no trace but
+/// its answer. 5xx is never kept: it means that nothing happened.
+pub fn once(
+    tx: &Tx<'_>,
+    now: Millis,
+    key: Option<(&str, Vec<u8>)>,
+    effect: impl FnOnce() -> Answer<Told>,
+) -> Stored<Told> {
+    if let Some((k, print)) = &key
+        && let Some(before) = tx.applied(k)?
+    {
+        return Ok(if before.fingerprint == *print {
+            Told { status: before.status, body: before.response, replayed: true }
+        } else {
+            let why = format!("idempotency key {k:?} was used before for another request");
+            Refusal::new(422, why).into()
+        });
+    }
+    tx.savepoint()?;
+    let told = match effect() {
+        Ok(told) => {
+            tx.keep()?;
+            told
+        }
+        Err(Fail::Refused(r)) => {
+            tx.undo()?;
+            r.into()
+        }
+        Err(Fail::Store(e)) if is_duplicate(&e) => {
+            tx.undo()?;
+            Refusal::new(409, "what this request creates exists already under the same id").into()
+        }
+        Err(Fail::Store(e)) => {
+            // The error that matters is `e`; SQLite may have ended the transaction by itself.
+            let _ = tx.undo();
+            return Err(e);
+        }
+    };
+    if let (Some((k, fingerprint)), true) = (key, told.status < 500) {
+        let kept = Applied { fingerprint, status: told.status, response: told.body.clone() };
+        tx.remember(k, &kept, now)?;
+    }
+    Ok(told)
+}
+
+fn is_duplicate(e: &StoreError) -> bool {
+    matches!(e, StoreError::Sqlite(e)
+        if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
+}
+
+/// Forgets keys that are past their time; call it now and then.
+pub fn forget_old_keys(tx: &Tx<'_>, now: Millis) -> Stored<usize> {
+    let retention = i64::try_from(KEY_RETENTION.as_millis()).unwrap_or(i64::MAX);
+    tx.forget_keys(Millis(now.0.saturating_sub(retention)), KEYS_MAX, FORGET_STEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_sees_meaning_not_spelling() {
+        let f = |b: &str| fingerprint("POST", "/x", b.as_bytes());
+        assert_eq!(f(r#"{"a":1,"b":2}"#), f(r#" {"b": 2, "a": 1} "#));
+        assert_ne!(f(r#"{"a":1}"#), f(r#"{"a":2}"#));
+        assert_ne!(f("x"), f("y"));
+        assert_ne!(fingerprint("PUT", "/x", b""), fingerprint("POST", "/x", b""));
+    }
+}

@@ -1,0 +1,151 @@
+//! The server's settings, from the environment (names and meanings of seed 002; where a default is
+//! safer than the seed's, docs/operations.md says so).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::service::Rules;
+
+/// What the server needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `COORD_HOST`, `COORD_PORT`.
+    pub address: SocketAddr,
+    /// `COORD_DATABASE_PATH`.
+    pub database: PathBuf,
+    /// `COORD_AUTH_TOKEN`; `None` with `COORD_ALLOW_INSECURE_NO_AUTH`.
+    pub token: Option<String>,
+    /// `COORD_ALLOWED_HOSTS`: names, divided by commas, under which the server is reached.
+    pub hosts: Vec<String>,
+    /// `COORD_LOCK_TTL`, `COORD_STALE_AFTER`.
+    pub rules: Rules,
+    /// `COORD_LOG_LEVEL`.
+    pub log_level: String,
+    /// `COORD_HTTP`: which face speaks.
+    pub face: String,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSetting {
+    /// The value does not fit.
+    #[error("{name}={value:?}: {why}")]
+    Value {
+        /// The variable.
+        name: &'static str,
+        /// What it holds.
+        value: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// No token, and nobody said that this is meant.
+    #[error(
+        "no COORD_AUTH_TOKEN is set; set one, or say COORD_ALLOW_INSECURE_NO_AUTH=1 to let \
+         everybody in who reaches the port"
+    )]
+    NoToken,
+}
+
+const DEFAULT_PORT: u16 = 8080;
+
+impl Settings {
+    /// Reads the environment through `var`; `database` is where the file lies by default.
+    pub fn read(
+        var: &dyn Fn(&str) -> Option<String>,
+        database: PathBuf,
+    ) -> Result<Self, BadSetting> {
+        let set = |name| var(name).filter(|v| !v.trim().is_empty());
+        let host: IpAddr = parsed(&set, "COORD_HOST", Ipv4Addr::LOCALHOST.into())?;
+        let port: u16 = parsed(&set, "COORD_PORT", DEFAULT_PORT)?;
+        let seconds = |name, default: Duration| {
+            parsed(&set, name, default.as_secs()).map(Duration::from_secs)
+        };
+        let defaults = Rules::default();
+        let open = set("COORD_ALLOW_INSECURE_NO_AUTH").is_some_and(|v| yes(&v));
+        let token = set("COORD_AUTH_TOKEN").map(|t| t.trim().to_owned());
+        Ok(Self {
+            address: SocketAddr::new(host, port),
+            database: set("COORD_DATABASE_PATH").map_or(database, PathBuf::from),
+            token: match (token, open) {
+                (_, true) => None,
+                (Some(t), false) => Some(t),
+                (None, false) => return Err(BadSetting::NoToken),
+            },
+            hosts: set("COORD_ALLOWED_HOSTS")
+                .map(|h| h.split(',').map(|n| n.trim().to_owned()).collect())
+                .unwrap_or_default(),
+            rules: Rules {
+                ttl_default: seconds("COORD_LOCK_TTL", defaults.ttl_default)?,
+                stale_after: seconds("COORD_STALE_AFTER", defaults.stale_after)?,
+            },
+            log_level: set("COORD_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
+            face: set("COORD_HTTP").unwrap_or_default(),
+        })
+    }
+}
+
+/// Whether a variable's text means yes.
+pub fn yes(text: &str) -> bool {
+    ["1", "true", "yes", "on"].iter().any(|y| text.trim().eq_ignore_ascii_case(y))
+}
+
+fn parsed<T: std::str::FromStr>(
+    set: &dyn Fn(&'static str) -> Option<String>,
+    name: &'static str,
+    default: T,
+) -> Result<T, BadSetting>
+where
+    T::Err: std::fmt::Display,
+{
+    let Some(value) = set(name) else { return Ok(default) };
+    // People write localhost; what is meant is the loopback address.
+    let text = if name == "COORD_HOST" && value.trim() == "localhost" {
+        "127.0.0.1"
+    } else {
+        value.trim()
+    };
+    text.parse().map_err(|e: T::Err| BadSetting::Value {
+        name,
+        why: e.to_string(),
+        value: value.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Settings, BadSetting> {
+        let vars: Vec<(String, String)> =
+            vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Settings::read(
+            &|name| vars.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()),
+            "default.db".into(),
+        )
+    }
+
+    #[test]
+    fn defaults_are_safe() {
+        assert!(matches!(read(&[]), Err(BadSetting::NoToken)));
+        let s = read(&[("COORD_AUTH_TOKEN", " t ")]).unwrap();
+        assert_eq!(s.address.to_string(), "127.0.0.1:8080");
+        assert_eq!(s.token.as_deref(), Some("t"));
+        assert_eq!(s.database, PathBuf::from("default.db"));
+    }
+
+    #[test]
+    fn values() {
+        let s = read(&[
+            ("COORD_ALLOW_INSECURE_NO_AUTH", "Yes"),
+            ("COORD_PORT", "9"),
+            ("COORD_HOST", "localhost"),
+            ("COORD_LOCK_TTL", "60"),
+        ])
+        .unwrap();
+        assert_eq!((s.token, s.address.to_string()), (None, "127.0.0.1:9".into()));
+        assert_eq!(s.rules.ttl_default, Duration::from_mins(1));
+        let e = read(&[("COORD_AUTH_TOKEN", "t"), ("COORD_PORT", "x")]).unwrap_err();
+        assert!(e.to_string().contains("COORD_PORT"), "{e}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Decisions.
+
+use coord_protocol::time::Millis;
+use coord_protocol::wire::Decision;
+use rusqlite::{Row, params};
+
+use super::{Stored, Tx, View, limit};
+
+const COLUMNS: &str = "id, display_id, project_key, category, title, rationale, scope, decided_by,
+    decided_at, supersedes, superseded_by";
+
+fn decision(r: &Row<'_>) -> rusqlite::Result<Decision> {
+    Ok(Decision {
+        id: r.get(0)?,
+        display_id: r.get(1)?,
+        project_key: r.get(2)?,
+        category: r.get(3)?,
+        title: r.get(4)?,
+        rationale: r.get(5)?,
+        scope: r.get(6)?,
+        decided_by: r.get(7)?,
+        decided_at: Millis(r.get(8)?),
+        supersedes: r.get(9)?,
+        superseded_by: r.get(10)?,
+    })
+}
+
+impl View<'_> {
+    /// One decision, by either of its ids.
+    pub fn decision(&self, id: &str) -> Stored<Option<Decision>> {
+        self.row(
+            &format!("SELECT {COLUMNS} FROM decision WHERE id = ?1 OR display_id = ?1"),
+            [id],
+            decision,
+        )
+    }
+
+    /// Decisions, newest first.
+    pub fn decisions(
+        &self,
+        project: Option<&str>,
+        category: Option<&str>,
+        since: Option<Millis>,
+        most: usize,
+    ) -> Stored<Vec<Decision>> {
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} FROM decision WHERE (?1 IS NULL OR project_key = ?1)
+                 AND (?2 IS NULL OR category = ?2) AND (?3 IS NULL OR decided_at >= ?3)
+                 ORDER BY seq DESC LIMIT ?4"
+            ),
+            params![project, category, since.map(|t| t.0), limit(most)],
+            decision,
+        )
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a decision.
+    pub fn add_decision(&self, d: &Decision) -> Stored<()> {
+        self.run(
+            &format!(
+                "INSERT INTO decision ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"
+            ),
+            params![
+                d.id,
+                d.display_id,
+                d.project_key,
+                d.category,
+                d.title,
+                d.rationale,
+                d.scope,
+                d.decided_by,
+                d.decided_at.0,
+                d.supersedes,
+                d.superseded_by
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Notes what replaced a decision.
+    pub fn supersede(&self, id: &str, by: &str) -> Stored<()> {
+        self.run("UPDATE decision SET superseded_by = ?2 WHERE id = ?1", [id, by])?;
+        Ok(())
+    }
+
+    /// The next number of a day; never given twice, not even after deletions.
+    pub fn next_decision_number(&self, day: &str) -> Stored<i64> {
+        self.run(
+            "INSERT INTO decision_day VALUES (?1, 1) ON CONFLICT DO UPDATE SET last = last + 1",
+            [day],
+        )?;
+        self.number("SELECT last FROM decision_day WHERE day = ?1", [day])
+    }
+}

@@ -1,0 +1,221 @@
+//! Opening the database file, and noticing when it is no longer the one that was opened.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{StoreError, Stored, View, migrate};
+
+/// First SQLite without the WAL-reset corruption (G37).
+const SQLITE_OLDEST: i32 = 3_051_003;
+/// How long a write waits for a lock that a foreign program holds.
+const BUSY: Duration = Duration::from_secs(1);
+const STATEMENTS_CACHED: usize = 128;
+
+/// Why a database is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server has it.
+    #[error("database {0} is in use by another coord server; stop that one first")]
+    InUse(PathBuf),
+    /// Written by a later program.
+    #[error("database has schema {found}, this program knows up to {known}: use a newer coord")]
+    NewerSchema {
+        /// What the file says.
+        found: usize,
+        /// What this program can.
+        known: usize,
+    },
+    /// `quick_check` found damage; the file is left as it is.
+    #[error("database {path} is damaged ({detail}); a copy was kept as {copy}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words.
+        detail: String,
+        /// Where the copy is.
+        copy: PathBuf,
+    },
+    /// The linked SQLite is too old.
+    #[error("SQLite {0} can corrupt WAL databases; 3.51.3 or newer is needed")]
+    OldSqlite(&'static str),
+    /// Folder or file cannot be made or read.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// SQLite's own words.
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// A database file, held by this process alone.
+pub struct Store {
+    path: PathBuf,
+    inode: (u64, u64),
+    /// Kernel lock beside the file; freed when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens (or makes) the database: takes the lock beside it, checks it, migrates it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        if rusqlite::version_number() < SQLITE_OLDEST {
+            return Err(OpenError::OldSqlite(rusqlite::version()));
+        }
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { path, source }
+        };
+        if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))?;
+        }
+        let lock_path = PathBuf::from(format!("{}.lock", path.display()));
+        let lock = private_file(&lock_path).map_err(io(&lock_path))?;
+        if lock.try_lock().is_err() {
+            return Err(OpenError::InUse(path.to_owned()));
+        }
+        let file = private_file(path).map_err(io(path))?;
+        let meta = file.metadata().map_err(io(path))?;
+        drop(file);
+        check(path, meta.len())?;
+        let store = Self { path: path.to_owned(), inode: (meta.dev(), meta.ino()), _lock: lock };
+        migrate(&store.connect()?, Some(path))?;
+        Ok(store)
+    }
+
+    /// A connection that writes: WAL, every commit synced (G32).
+    pub fn connect(&self) -> rusqlite::Result<Connection> {
+        let conn = Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        configure(&conn)?;
+        Ok(conn)
+    }
+
+    /// A connection that only reads.
+    pub fn connect_read(&self) -> rusqlite::Result<Connection> {
+        let conn = self.connect()?;
+        conn.pragma_update(None, "query_only", true)?;
+        Ok(conn)
+    }
+
+    /// Fails when the path no longer leads to the file that was opened: what is written to a
+    /// removed file would be lost.
+    pub fn still_there(&self) -> Stored<()> {
+        match fs::metadata(&self.path) {
+            Ok(m) if (m.dev(), m.ino()) == self.inode => Ok(()),
+            Ok(_) | Err(_) => Err(StoreError::Gone(self.path.display().to_string())),
+        }
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Settings of every connection, also of one in memory.
+pub(crate) fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "journal_mode", "wal")?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    conn.pragma_update(None, "cache_size", -8_000)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(())
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+}
+
+/// Refuses a damaged file and keeps a copy beside it (G35). It is never replaced by an empty one.
+fn check(path: &Path, len: u64) -> Result<(), OpenError> {
+    if len == 0 {
+        return Ok(());
+    }
+    let verdict =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|c| {
+            c.busy_timeout(BUSY)?;
+            c.query_row("PRAGMA quick_check(1)", [], |r| r.get::<_, String>(0))
+        });
+    let detail = match verdict {
+        Ok(v) if v == "ok" => return Ok(()),
+        Ok(v) => v,
+        Err(e) if is_damage(&e) => e.to_string(),
+        Err(e) => return Err(e.into()),
+    };
+    let copy = PathBuf::from(format!("{}.damaged", path.display()));
+    if !copy.exists() {
+        fs::copy(path, &copy).map_err(|source| OpenError::Io { path: copy.clone(), source })?;
+    }
+    Err(OpenError::Damaged { path: path.to_owned(), detail, copy })
+}
+
+fn is_damage(e: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(e.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+impl View<'_> {
+    /// Reads one value from the file: fails when the database is away.
+    pub fn probe(&self) -> Stored<()> {
+        self.number("SELECT COUNT(*) FROM meta", [])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_per_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/er/c.db");
+        let first = Store::open(&path).unwrap();
+        assert!(matches!(Store::open(&path), Err(OpenError::InUse(_))));
+        drop(first);
+        Store::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn damage_is_refused_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.db");
+        fs::write(&path, b"this is no database, it only takes its place for a while").unwrap();
+        assert!(matches!(Store::open(&path), Err(OpenError::Damaged { .. })));
+        assert!(fs::read(&path).unwrap().starts_with(b"this is no"));
+        assert!(dir.path().join("c.db.damaged").exists());
+    }
+
+    #[test]
+    fn a_moved_file_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.db");
+        let store = Store::open(&path).unwrap();
+        store.still_there().unwrap();
+        fs::rename(&path, dir.path().join("away")).unwrap();
+        assert!(store.still_there().is_err());
+        fs::rename(dir.path().join("away"), &path).unwrap();
+        store.still_there().unwrap();
+    }
+}

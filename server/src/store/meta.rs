@@ -1,0 +1,48 @@
+//! Facts about the database itself.
+
+use coord_protocol::time::Millis;
+use rusqlite::params;
+
+use super::{Stored, Tx, View};
+
+impl View<'_> {
+    /// The instance name, made with the database.
+    pub fn instance(&self) -> Stored<Option<String>> {
+        self.row("SELECT value FROM meta WHERE name = 'instance'", [], |r| r.get(0))
+    }
+
+    /// The latest moment at which this database was written.
+    pub fn last_time(&self) -> Stored<Millis> {
+        Ok(Millis(self.number("SELECT value FROM meta WHERE name = 'last_time'", [])?))
+    }
+}
+
+impl Tx<'_> {
+    /// Names the instance, once.
+    pub fn set_instance(&self, name: &str) -> Stored<()> {
+        self.run("INSERT INTO meta VALUES ('instance', ?1) ON CONFLICT DO NOTHING", [name])?;
+        Ok(())
+    }
+
+    /// Remembers the time of this transaction: after a restart the clock goes on from here (G22).
+    pub fn set_last_time(&self, now: Millis) -> Stored<()> {
+        self.run(
+            "INSERT INTO meta VALUES ('last_time', ?1)
+             ON CONFLICT DO UPDATE SET value = excluded.value WHERE excluded.value > value",
+            [now.0],
+        )?;
+        Ok(())
+    }
+
+    /// The next fence: greater than every one before, whatever the clock did (G22).
+    pub fn next_fence(&self, now: Millis) -> Stored<i64> {
+        let last = self.number("SELECT value FROM meta WHERE name = 'fence'", [])?;
+        let next = (last + 1).max(now.0.saturating_mul(1000));
+        self.run(
+            "INSERT INTO meta VALUES ('fence', ?1)
+             ON CONFLICT DO UPDATE SET value = excluded.value",
+            params![next],
+        )?;
+        Ok(next)
+    }
+}

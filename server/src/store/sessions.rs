@@ -1,0 +1,110 @@
+//! The registry of sessions.
+
+use coord_protocol::session::machine_of;
+use coord_protocol::time::Millis;
+use coord_protocol::wire::Session;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Stored, Tx, View, limit};
+
+const COLUMNS: &str = "session_id, machine, user, tool, project_key, branch, task, generation,
+    first_seen, last_seen, ended_at";
+
+fn session(r: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        session_id: r.get(0)?,
+        machine: r.get(1)?,
+        user: r.get(2)?,
+        tool: r.get(3)?,
+        project_key: r.get(4)?,
+        branch: r.get(5)?,
+        task: r.get(6)?,
+        generation: r.get(7)?,
+        first_seen: Millis(r.get(8)?),
+        last_seen: Millis(r.get(9)?),
+        ended_at: r.get::<_, Option<i64>>(10)?.map(Millis),
+    })
+}
+
+impl View<'_> {
+    /// One session.
+    pub fn session(&self, id: &str) -> Stored<Option<Session>> {
+        self.row(&format!("SELECT {COLUMNS} FROM session WHERE session_id = ?1"), [id], session)
+    }
+
+    /// How far a session has read the broadcasts.
+    pub fn read_mark(&self, id: &str) -> Stored<i64> {
+        self.number("SELECT read_to FROM session WHERE session_id = ?1", [id])
+    }
+
+    /// Whether anybody at this machine (of this name, when one is given) was ever heard of.
+    pub fn machine_known(&self, machine: &str, user: Option<&str>) -> Stored<bool> {
+        let found = self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM session WHERE machine = ?1 AND (?2 IS NULL OR user = ?2)",
+            )?
+            .query_row(params![machine, user], |_| Ok(()))
+            .optional()?;
+        Ok(found.is_some())
+    }
+
+    /// Sessions, latest sign of life first.
+    pub fn sessions(
+        &self,
+        project: Option<&str>,
+        since: Millis,
+        with_ended: bool,
+        most: usize,
+    ) -> Stored<Vec<Session>> {
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} FROM session WHERE (?1 IS NULL OR project_key = ?1)
+                 AND last_seen >= ?2 AND (?3 OR ended_at IS NULL)
+                 ORDER BY last_seen DESC, session_id LIMIT ?4"
+            ),
+            params![project, since.0, with_ended, limit(most)],
+            session,
+        )
+    }
+}
+
+impl Tx<'_> {
+    /// A session gave a sign of life: adds it when it is new. A session that had ended and speaks
+    /// again is alive again.
+    pub fn touch_session(&self, id: &str, now: Millis) -> Stored<()> {
+        self.run(
+            "INSERT INTO session (session_id, machine, generation, first_seen, last_seen)
+             VALUES (?1, ?2, 1, ?3, ?3)
+             ON CONFLICT DO UPDATE SET last_seen = ?3, ended_at = NULL
+             WHERE last_seen < ?3 - 1000 OR ended_at IS NOT NULL",
+            params![id, machine_of(id), now.0],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what is known of a session.
+    pub fn put_session(&self, s: &Session) -> Stored<()> {
+        self.run(
+            &format!(
+                "INSERT INTO session ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)
+                 ON CONFLICT DO UPDATE SET machine = ?2, user = ?3, tool = ?4, project_key = ?5,
+                 branch = ?6, task = ?7, generation = ?8, last_seen = ?10, ended_at = ?11"
+            ),
+            params![
+                s.session_id,
+                s.machine,
+                s.user,
+                s.tool,
+                s.project_key,
+                s.branch,
+                s.task,
+                s.generation,
+                s.first_seen.0,
+                s.last_seen.0,
+                s.ended_at.map(|t| t.0)
+            ],
+        )?;
+        Ok(())
+    }
+}
