@@ -1,1 +1,16 @@
-//! x
+//! coord's agent: what runs on a workstation. [`outbox`] keeps writes that the server has not
+//! acknowledged, [`remote`] talks to the server, [`send`] is the one way in which a write leaves,
+//! [`hook`] answers the host tools, [`cli`] the person or model at the shell.
+//!
+//! Files, network, clock and chance are behind traits ([`outbox::disk::Disk`], [`remote::Net`],
+//! `coord_protocol::edge`), so that the simulation runs this very code.
+
+// pub mod cli;
+// pub mod config;
+// pub mod context;
+// pub mod hook;
+// pub mod local_server;
+pub mod outbox;
+pub mod remote;
+pub mod send;
+// pub mod ui;

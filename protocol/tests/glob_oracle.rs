@@ -2,6 +2,7 @@
 //! plain enumeration of short paths over a small alphabet.
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt::Write as _;
 
 use coord_protocol::glob::{Pattern, intersection};
 use proptest::prelude::*;
@@ -37,8 +38,8 @@ fn to_regex(glob: &str) -> String {
                         class.push(c);
                     }
                     match class.strip_prefix('!') {
-                        Some(rest) => s.push_str(&format!("[^/{rest}]")),
-                        None => s.push_str(&format!("[{class}]")),
+                        Some(rest) => write!(s, "[^/{rest}]").expect("text"),
+                        None => write!(s, "[{class}]").expect("text"),
                     }
                 }
                 '{' => s.push_str("(?:"),
@@ -75,7 +76,7 @@ fn dfa(glob: &str) -> dense::DFA<Vec<u32>> {
 /// Whether the product of two automata accepts any non-empty path (over a small alphabet).
 fn automata_meet(a: &dense::DFA<Vec<u32>>, b: &dense::DFA<Vec<u32>>) -> bool {
     let cfg = start::Config::new().anchored(Anchored::Yes);
-    let s0 = (a.start_state(&cfg).unwrap(), b.start_state(&cfg).unwrap());
+    let s0 = (a.start_state(&cfg).expect("starts"), b.start_state(&cfg).expect("starts"));
     let mut seen: HashSet<(StateID, StateID)> = HashSet::from([s0]);
     let mut todo = VecDeque::from([(s0, false)]);
     while let Some(((p, q), some)) = todo.pop_front() {

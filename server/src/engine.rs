@@ -138,7 +138,7 @@ impl Engine {
         };
         if let Some(sent) = call.key.take() {
             if let Some(key) = parse_key(&sent) {
-                call.key = Some(key.to_owned())
+                call.key = Some(key.to_owned());
             } else {
                 let why = "Idempotency-Key must be 1 to 128 printable ASCII characters";
                 return done(Reply::error(400, why));

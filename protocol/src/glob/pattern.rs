@@ -162,15 +162,16 @@ fn expand_braces(text: &str) -> Result<Vec<String>, BadPattern> {
         let choices: Vec<&str> = match group {
             Some(g) if g.contains('{') => return Err(BadPattern::NestedBraces),
             Some(g) if g.contains(',') => g.split(',').collect(),
-            Some(_) => Vec::new(),
             None if inner.contains(',') => return Err(BadPattern::OpenBrace),
-            None => Vec::new(),
+            Some(_) | None => Vec::new(),
         };
         let head = &rest[..open];
         if choices.is_empty() {
             // Braces without a comma are ordinary characters.
             let upto = open + 1;
-            done.iter_mut().for_each(|d| d.push_str(&rest[..upto]));
+            for d in &mut done {
+                d.push_str(&rest[..upto]);
+            }
             rest = &rest[upto..];
             continue;
         }
@@ -183,7 +184,9 @@ fn expand_braces(text: &str) -> Result<Vec<String>, BadPattern> {
             .collect();
         rest = &rest[open + 1 + group.map_or(0, str::len) + 1..];
     }
-    done.iter_mut().for_each(|d| d.push_str(rest));
+    for d in &mut done {
+        d.push_str(rest);
+    }
     Ok(done)
 }
 

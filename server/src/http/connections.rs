@@ -95,11 +95,11 @@ mod tests {
         let home: IpAddr = [127, 0, 0, 1].into();
         let seats: Vec<_> = (0..CONNECTIONS_MAX).map(|_| table.seat(home).unwrap()).collect();
         seats[0].busy();
-        let _one_more = table.seat(home).unwrap();
+        let one_more = table.seat(home).unwrap();
         assert!(!table.places.lock().unwrap().1.contains_key(&seats[1].number));
         assert!(table.places.lock().unwrap().1.contains_key(&seats[0].number));
         seats.iter().for_each(Seat::busy);
-        _one_more.busy();
+        one_more.busy();
         assert!(table.seat(home).is_none());
     }
 

@@ -1,0 +1,387 @@
+//! The drain: sends what waits, in order, and takes an entry out of the queue only on proof that
+//! this server has dealt with this entry (reliability 5.3, G12).
+
+use std::io;
+use std::time::Duration;
+
+use coord_protocol::edge::{Clock, Rng};
+use coord_protocol::limits::BATCH_ENTRIES_MAX;
+use coord_protocol::request::{Method, Request, body_bytes};
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{Batch, BatchDone, EntryDone};
+use serde_json::Value;
+
+use super::dead::{self, Letter};
+use super::disk::{Disk, Share};
+use super::files::DRAIN_LOCK;
+use super::line::Entry;
+use super::rewrite::{Rewrite, has_asides, rewrite};
+use super::view::pending;
+use super::{journal, trouble};
+use crate::remote::breaker::{Breaker, May};
+use crate::remote::verdict::{Verdict, is_ours, judge};
+use crate::remote::{Incoming, Net, NetError, Outgoing};
+
+/// Rounds, so that a chatty neighbour cannot hold a drain for ever.
+const ROUNDS_MAX: usize = 20;
+/// Entries in one batch: beyond this nothing is gained, and other writers wait longer.
+const BATCH_ENTRIES: usize = 200;
+/// Bytes in one batch.
+const BATCH_BYTES: usize = 256 * 1024;
+/// One request of a drain gets this long at most.
+const CALL_BUDGET: Duration = Duration::from_secs(5);
+/// More refusals in a row than this look like a mistake of ours, not of the entries (G10).
+const REFUSALS_IN_A_ROW: usize = 20;
+
+const _: () = assert!(BATCH_ENTRIES <= BATCH_ENTRIES_MAX);
+
+/// What the drain works with.
+pub struct Tools<'a> {
+    /// The outbox's folder.
+    pub disk: &'a dyn Disk,
+    /// The server.
+    pub net: &'a dyn Net,
+    /// Whether it may be called.
+    pub breaker: &'a Breaker<'a>,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Chance.
+    pub rng: &'a dyn Rng,
+}
+
+/// How one entry ended.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The entry.
+    pub request: Request,
+    /// Its status.
+    pub status: u16,
+    /// It had been applied before.
+    pub replayed: bool,
+    /// The server's answer.
+    pub answer: Value,
+}
+
+/// Why a drain ended before the queue was empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// Another drain is at work.
+    Busy,
+    /// The breaker is open: for so long, because of this.
+    Resting(Duration, String),
+    /// The server could not be reached or could not do it.
+    Away(String),
+    /// What answers there is not the server we know, or does not let us in.
+    NotOurs(String),
+    /// The time for this drain is over.
+    OutOfTime,
+    /// Too many refusals in a row.
+    TooManyRefusals,
+    /// Appenders kept the queue busy.
+    PutOff,
+}
+
+/// What a drain did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Entries that took effect (now, or before).
+    pub applied: Vec<Settled>,
+    /// Entries that were refused; they are dead letters now.
+    pub rejected: Vec<Settled>,
+    /// Entries still waiting.
+    pub waiting: usize,
+    /// Why it ended early; `None` when nothing waits.
+    pub stopped: Option<Stopped>,
+}
+
+/// Sends what waits, for at most `budget`. `force` probes once though the breaker is open.
+pub fn drain(t: &Tools<'_>, budget: Duration, force: bool) -> io::Result<Report> {
+    let Some(_lock) = t.disk.lock(DRAIN_LOCK, Share::Exclusive, Duration::ZERO)? else {
+        return Ok(Report { stopped: Some(Stopped::Busy), ..Report::default() });
+    };
+    let mut run = Run {
+        t,
+        until: t.clock.boot().plus(budget),
+        report: Report::default(),
+        one_by_one: false,
+        refusals: 0,
+    };
+    if tidy(t)? == Rewrite::PutOff {
+        run.report.stopped = Some(Stopped::PutOff);
+    } else if !pending(t.disk)?.entries.is_empty() {
+        let stopped = run.send_all(force);
+        // Also after an error: what was settled must not wait for the next drain to be noted.
+        let tidied = tidy(t);
+        run.report.stopped = stopped?;
+        tidied?;
+    }
+    run.report.waiting = pending(t.disk)?.entries.len();
+    Ok(run.report)
+}
+
+/// Rewrites the queue when there is anything to do.
+fn tidy(t: &Tools<'_>) -> io::Result<Rewrite> {
+    let due = pending(t.disk)?.untidy || has_asides(t.disk)? || !journal::is_empty(t.disk)?;
+    if due { rewrite(t.disk, t.clock, t.rng) } else { Ok(Rewrite::Done) }
+}
+
+struct Run<'a> {
+    t: &'a Tools<'a>,
+    until: Millis,
+    report: Report,
+    one_by_one: bool,
+    refusals: usize,
+}
+
+/// Ends a round: the drain is over, for this reason.
+type Halt = Result<(), Stopped>;
+
+impl Run<'_> {
+    fn send_all(&mut self, force: bool) -> io::Result<Option<Stopped>> {
+        match self.t.breaker.ask(force) {
+            May::Call => {}
+            May::Rest(left, why) => return Ok(Some(Stopped::Resting(left, why))),
+        }
+        if let Err(stopped) = self.greet() {
+            return Ok(Some(stopped));
+        }
+        for round in 0..ROUNDS_MAX {
+            // Lines without an id came after the rewrite; they are adopted in the next round,
+            // because an id must be on disk before the first send.
+            let ready: Vec<Entry> = pending(self.t.disk)?
+                .entries
+                .into_iter()
+                .take_while(|e| e.request.id.is_some())
+                .collect();
+            if ready.is_empty() {
+                let more = round + 1 < ROUNDS_MAX && pending(self.t.disk)?.untidy;
+                if !more || rewrite(self.t.disk, self.t.clock, self.t.rng)? == Rewrite::PutOff {
+                    return Ok(None);
+                }
+                if pending(self.t.disk)?.entries.is_empty() {
+                    return Ok(None);
+                }
+                continue;
+            }
+            if let Err(stopped) = self.send_round(&ready)? {
+                return Ok(Some(stopped));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Is it our server that answers there? (5.3, step 4)
+    fn greet(&self) -> Halt {
+        let hello = Outgoing::get("/health");
+        match self.t.net.call(&hello, self.budget()?) {
+            Ok(answer) if is_ours(&answer) => Ok(()),
+            Ok(answer) => {
+                let why = format!("what answers there ({}) is not a coord server", answer.status);
+                self.t.breaker.failed(&why, answer.retry_after);
+                Err(Stopped::NotOurs(why))
+            }
+            Err(e) => Err(self.away(&e)),
+        }
+    }
+
+    fn budget(&self) -> Result<Duration, Stopped> {
+        let left = self.until.since(self.t.clock.boot());
+        if left.is_zero() { Err(Stopped::OutOfTime) } else { Ok(left.min(CALL_BUDGET)) }
+    }
+
+    fn away(&self, e: &NetError) -> Stopped {
+        self.t.breaker.failed(&e.to_string(), None);
+        Stopped::Away(e.to_string())
+    }
+
+    fn send_round(&mut self, ready: &[Entry]) -> io::Result<Halt> {
+        let mut rest = ready;
+        while !rest.is_empty() {
+            let n = batch_len(rest);
+            let (now, later) = rest.split_at(n);
+            let halt = if self.one_by_one {
+                self.send_singly(now)?
+            } else {
+                match self.send_batch(now)? {
+                    Ok(Sent::Batch) => Ok(()),
+                    Ok(Sent::Unsupported) => {
+                        self.one_by_one = true;
+                        self.send_singly(now)?
+                    }
+                    Err(stopped) => Err(stopped),
+                }
+            };
+            if halt.is_err() {
+                return Ok(halt);
+            }
+            rest = later;
+        }
+        Ok(Ok(()))
+    }
+
+    fn send_batch(&mut self, entries: &[Entry]) -> io::Result<Result<Sent, Stopped>> {
+        let requests: Vec<Request> = entries.iter().map(|e| self.marked(&e.request)).collect();
+        let body = serde_json::to_vec(&Batch { entries: requests.clone() })?;
+        let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/batch") };
+        let budget = match self.budget() {
+            Ok(b) => b,
+            Err(stopped) => return Ok(Err(stopped)),
+        };
+        let answer = match self.t.net.call(&out, budget) {
+            Ok(a) => a,
+            Err(e) => return Ok(Err(self.away(&e))),
+        };
+        // A batch that is refused as a whole may hold one entry that is to blame: find it singly.
+        if is_ours(&answer) && matches!(answer.status, 400 | 404 | 405 | 413 | 422 | 500) {
+            return Ok(Ok(Sent::Unsupported));
+        }
+        if !is_ours(&answer) || answer.status != 200 {
+            return Ok(Err(self.not_now(&answer)));
+        }
+        let Ok(done) = serde_json::from_slice::<BatchDone>(&answer.body) else {
+            return Ok(Err(Stopped::NotOurs("the answer to the batch cannot be read".to_owned())));
+        };
+        let answered = requests
+            .into_iter()
+            .zip(done.results)
+            .map_while(|(r, d)| (r.id.as_deref() == Some(d.id.as_str())).then_some((r, d)))
+            .collect::<Vec<_>>();
+        if answered.is_empty() {
+            return Ok(Err(Stopped::NotOurs("the batch was answered without results".to_owned())));
+        }
+        self.t.breaker.succeeded();
+        Ok(self.settle(answered)?.map(|()| Sent::Batch))
+    }
+
+    fn send_singly(&mut self, entries: &[Entry]) -> io::Result<Halt> {
+        for e in entries {
+            let request = self.marked(&e.request);
+            let id = request.id.clone().unwrap_or_default();
+            let out = Outgoing {
+                body: body_bytes(request.body.as_ref()),
+                key: Some(id.clone()),
+                session: request.session.clone(),
+                ..Outgoing::new(request.method, &request.path)
+            };
+            let budget = match self.budget() {
+                Ok(b) => b,
+                Err(stopped) => return Ok(Err(stopped)),
+            };
+            let answer = match self.t.net.call(&out, budget) {
+                Ok(a) => a,
+                Err(e) => return Ok(Err(self.away(&e))),
+            };
+            let mut verdict = judge(&answer, Some(&id));
+            if answer.status == 500 && is_ours(&answer) && self.is_poison(&id)? {
+                verdict = Verdict::Rejected;
+            }
+            if verdict == Verdict::Keep {
+                return Ok(Err(self.not_now(&answer)));
+            }
+            self.t.breaker.succeeded();
+            let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+            let done = EntryDone { id, status: answer.status, replayed: answer.replayed, body };
+            if let Err(stopped) = self.settle(vec![(request, done)])? {
+                return Ok(Err(stopped));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn is_poison(&self, id: &str) -> io::Result<bool> {
+        trouble::note(self.t.disk, id, self.t.clock.wall())
+    }
+
+    /// An answer after which the entry stays: say why, and rest.
+    fn not_now(&self, answer: &Incoming) -> Stopped {
+        let said = answer.detail().unwrap_or_default();
+        let why = format!("the server answered {} {said}", answer.status);
+        self.t.breaker.failed(why.trim(), answer.retry_after);
+        if is_ours(answer) && answer.status >= 500 {
+            Stopped::Away(why)
+        } else {
+            Stopped::NotOurs(why)
+        }
+    }
+
+    /// Puts results on record: dead letters first and durably, then the journal.
+    fn settle(&mut self, answered: Vec<(Request, EntryDone)>) -> io::Result<Halt> {
+        let now = self.t.clock.wall();
+        let mut letters = Vec::new();
+        let mut noted = Vec::new();
+        let mut halt = Ok(());
+        for (request, done) in answered {
+            let applied = (200..300).contains(&done.status);
+            if !applied && done.status >= 500 {
+                halt = Err(Stopped::Away(format!("the server answered {}", done.status)));
+                break;
+            }
+            noted.push((done.id.clone(), done.status));
+            let settled = Settled {
+                request,
+                status: done.status,
+                replayed: done.replayed,
+                answer: done.body,
+            };
+            if applied {
+                self.refusals = 0;
+                self.report.applied.push(settled);
+                continue;
+            }
+            letters.push(letter(now, &settled)?);
+            self.report.rejected.push(settled);
+            self.refusals += 1;
+            if self.refusals > REFUSALS_IN_A_ROW {
+                halt = Err(Stopped::TooManyRefusals);
+                break;
+            }
+        }
+        dead::add(self.t.disk, &letters)?;
+        journal::note(self.t.disk, &noted)?;
+        Ok(halt)
+    }
+
+    /// Marks a claim that is past its time, by the clock that wrote it (G13).
+    fn marked(&self, request: &Request) -> Request {
+        let late = request
+            .not_after
+            .as_deref()
+            .and_then(|t| Millis::parse(t).ok())
+            .is_some_and(|t| self.t.clock.wall() > t);
+        Request { past: late, ..request.clone() }
+    }
+}
+
+/// How a batch went.
+enum Sent {
+    /// As a batch.
+    Batch,
+    /// The server wants the entries one by one.
+    Unsupported,
+}
+
+fn batch_len(entries: &[Entry]) -> usize {
+    let mut bytes = 0;
+    let fitting = entries
+        .iter()
+        .take(BATCH_ENTRIES)
+        .take_while(|e| {
+            bytes += e.text.len();
+            bytes <= BATCH_BYTES
+        })
+        .count();
+    fitting.max(1)
+}
+
+fn letter(at: Millis, s: &Settled) -> io::Result<Letter> {
+    let said = s.answer.get("detail").and_then(Value::as_str).unwrap_or("refused by the server");
+    Ok(Letter {
+        at,
+        reason: said.to_owned(),
+        status: Some(s.status),
+        id: s.request.id.clone(),
+        text: Some(serde_json::to_string(&Request { past: false, ..s.request.clone() })?),
+        hex: None,
+        answer: Some(s.answer.clone()),
+    })
+}

@@ -1,0 +1,122 @@
+//! HTTP through ureq: the only place that names it. Everything that could surprise is switched
+//! off: proxies from the environment, redirects, errors for statuses, waiting without end.
+
+use std::time::Duration;
+
+use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::{Incoming, Net, NetError, Outgoing, retry_after};
+
+/// Largest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Largest head of an answer.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// A connection stands within this time or not at all.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// A server at a base address.
+pub struct HttpNet {
+    agent: Agent,
+    base: String,
+    authorization: Option<String>,
+}
+
+impl HttpNet {
+    /// `base` as in `http://host:port`; the token is sent there and nowhere else.
+    pub fn new(base: &str, token: Option<&str>) -> Self {
+        let agent = Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_WITHIN))
+            .max_response_header_size(HEAD_BYTES_MAX)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .max_idle_connections(1)
+            .user_agent(concat!("coord/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Self {
+            agent,
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: token.map(|t| format!("Bearer {t}")),
+        }
+    }
+
+    fn send(&self, out: &Outgoing, budget: Duration) -> Result<Response<Body>, ureq::Error> {
+        let mut request = ureq::http::Request::builder()
+            .method(out.method.map_or("GET", coord_protocol::request::Method::as_str))
+            .uri(format!("{}{}", self.base, out.path));
+        if let Some(a) = &self.authorization {
+            request = request.header("authorization", a);
+        }
+        if let Some(key) = &out.key {
+            request = request.header("idempotency-key", format!("\"{key}\""));
+        }
+        if let Some(session) = out.session.as_deref().filter(|s| s.is_ascii()) {
+            request = request.header(HEADER_SESSION, session);
+        }
+        if out.method.is_none() || out.body.is_empty() {
+            let request = request.body(())?;
+            let request = self
+                .agent
+                .configure_request(request)
+                .timeout_global(Some(budget))
+                .allow_non_standard_methods(true)
+                .build();
+            return self.agent.run(request);
+        }
+        let request =
+            request.header("content-type", "application/json").body(out.body.as_slice())?;
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(budget))
+            .allow_non_standard_methods(true)
+            .build();
+        self.agent.run(request)
+    }
+
+    fn name_error(&self, e: &ureq::Error) -> NetError {
+        let base = self.base.clone();
+        match e {
+            ureq::Error::Timeout(_) => NetError::Timeout(base),
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
+                NetError::Unreachable(base, e.to_string())
+            }
+            ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => {
+                NetError::Timeout(base)
+            }
+            ureq::Error::Io(io) => NetError::Unreachable(base, io.to_string()),
+            other => NetError::Garbled(base, other.to_string()),
+        }
+    }
+}
+
+impl Net for HttpNet {
+    fn call(&self, out: &Outgoing, budget: Duration) -> Result<Incoming, NetError> {
+        let mut response = self.send(out, budget).map_err(|e| self.name_error(&e))?;
+        let head = |name: &str| {
+            response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
+        };
+        let mut incoming = Incoming {
+            status: response.status().as_u16(),
+            instance: head(HEADER_INSTANCE),
+            entry: head(HEADER_ENTRY),
+            replayed: head(HEADER_REPLAYED).as_deref() == Some("true"),
+            retry_after: head("retry-after")
+                .map(|v| retry_after::parse(&v, head("date").as_deref())),
+            body: Vec::new(),
+        };
+        incoming.body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|e| self.name_error(&e))?;
+        Ok(incoming)
+    }
+}

@@ -1,0 +1,166 @@
+//! The one way in which a write leaves this workstation (design 4): try the server with the id
+//! already minted; on any doubt queue it, durably, under that same id; never overtake what waits.
+
+use std::time::Duration;
+
+use coord_protocol::edge::{Clock, Rng};
+use coord_protocol::request::{Request, body_bytes};
+use serde_json::Value;
+
+use crate::outbox::append::{AppendError, append};
+use crate::outbox::disk::Disk;
+use crate::outbox::drain::{Settled, Tools, drain};
+use crate::outbox::view::anything_waiting;
+use crate::remote::breaker::{Breaker, May};
+use crate::remote::verdict::{Verdict, is_ours, judge};
+use crate::remote::{Incoming, Net, Outgoing};
+
+/// A single try gets this long: a write ends within 2.5 s whatever the server does.
+pub const TRY_BUDGET: Duration = Duration::from_millis(1_500);
+/// A write that queued behind others may use this much to see them off.
+pub const DRAIN_BUDGET: Duration = Duration::from_millis(1_500);
+
+/// What became of a write.
+#[derive(Debug, Clone)]
+pub enum Fate {
+    /// The server did it.
+    Done {
+        /// Its answer.
+        answer: Value,
+        /// It had done it before.
+        replayed: bool,
+    },
+    /// The server said no. Nothing is queued.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its answer.
+        answer: Value,
+    },
+    /// Kept here, durably; it will be sent later.
+    Queued {
+        /// Why it was not sent now.
+        why: String,
+        /// How long the server asked for silence, when it did.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What sending works with.
+pub struct Sender<'a> {
+    /// The outbox's folder.
+    pub outbox: &'a dyn Disk,
+    /// The server.
+    pub net: &'a dyn Net,
+    /// Whether it may be called.
+    pub breaker: &'a Breaker<'a>,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Chance.
+    pub rng: &'a dyn Rng,
+}
+
+impl Sender<'_> {
+    /// Sends a write, or queues it. The request has its id already. An error means that it is
+    /// neither: it was not sent for sure, and could not be kept.
+    pub fn write(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
+        if anything_waiting(self.outbox)? {
+            return self.behind_others(request, budget);
+        }
+        match self.breaker.ask(false) {
+            May::Rest(_, why) => self.queue(request, why, None),
+            May::Call => self.try_now(request, budget),
+        }
+    }
+
+    /// One try; on any doubt the queue.
+    pub fn try_now(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
+        let out = Outgoing {
+            body: body_bytes(request.body.as_ref()),
+            key: request.id.clone(),
+            session: request.session.clone(),
+            ..Outgoing::new(request.method, &request.path)
+        };
+        let answer = match self.net.call(&out, budget) {
+            Ok(a) => a,
+            Err(e) => {
+                self.breaker.failed(&e.to_string(), None);
+                return self.queue(request, e.to_string(), None);
+            }
+        };
+        match judge(&answer, request.id.as_deref()) {
+            Verdict::Applied => {
+                self.breaker.succeeded();
+                let replayed = answer.replayed;
+                Ok(Fate::Done { answer: answer.json().unwrap_or(Value::Null), replayed })
+            }
+            Verdict::Rejected => {
+                self.breaker.succeeded();
+                Ok(refused(&answer))
+            }
+            // 401, 403, 421: our server, but it does not let us in. An answer, not an outage.
+            Verdict::Keep if is_ours(&answer) && is_the_door(answer.status) => Ok(refused(&answer)),
+            Verdict::Keep => {
+                let why = why_not(&answer);
+                self.breaker.failed(&why, answer.retry_after);
+                self.queue(request, why, answer.retry_after)
+            }
+        }
+    }
+
+    /// Others wait: go behind them, then try to see all of them off.
+    fn behind_others(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
+        append(self.outbox, request)?;
+        let waiting = "other writes are waiting before it".to_owned();
+        let queued = |why| Ok(Fate::Queued { why, retry_after: None });
+        if let Some((_, why)) = self.breaker.resting() {
+            return queued(why);
+        }
+        let tools = Tools {
+            disk: self.outbox,
+            net: self.net,
+            breaker: self.breaker,
+            clock: self.clock,
+            rng: self.rng,
+        };
+        // It is queued already: whatever goes wrong from here on is for the next drain.
+        let Ok(report) = drain(&tools, budget.min(DRAIN_BUDGET), false) else {
+            return queued(waiting);
+        };
+        let mine = |s: &&Settled| s.request.id == request.id;
+        if let Some(s) = report.applied.iter().find(mine) {
+            return Ok(Fate::Done { answer: s.answer.clone(), replayed: s.replayed });
+        }
+        if let Some(s) = report.rejected.iter().find(mine) {
+            return Ok(Fate::Refused { status: s.status, answer: s.answer.clone() });
+        }
+        queued(waiting)
+    }
+
+    fn queue(
+        &self,
+        request: &Request,
+        why: String,
+        retry_after: Option<Duration>,
+    ) -> Result<Fate, AppendError> {
+        append(self.outbox, request)?;
+        Ok(Fate::Queued { why, retry_after })
+    }
+}
+
+fn is_the_door(status: u16) -> bool {
+    matches!(status, 401 | 403 | 421)
+}
+
+fn refused(answer: &Incoming) -> Fate {
+    Fate::Refused { status: answer.status, answer: answer.json().unwrap_or(Value::Null) }
+}
+
+fn why_not(answer: &Incoming) -> String {
+    if is_ours(answer) {
+        let said = answer.detail().unwrap_or_default();
+        format!("the server answered {} {said}", answer.status).trim_end().to_owned()
+    } else {
+        format!("what answers there ({}) is not a coord server", answer.status)
+    }
+}
