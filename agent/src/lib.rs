@@ -5,12 +5,12 @@
 //! Files, network, clock and chance are behind traits ([`outbox::disk::Disk`], [`remote::Net`],
 //! `coord_protocol::edge`), so that the simulation runs this very code.
 
-// pub mod cli;
-// pub mod config;
-// pub mod context;
-// pub mod hook;
-// pub mod local_server;
+pub mod cli;
+pub mod config;
+pub mod context;
+pub mod hook;
+pub mod local_server;
 pub mod outbox;
 pub mod remote;
 pub mod send;
-// pub mod ui;
+pub mod ui;

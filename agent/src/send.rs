@@ -11,7 +11,7 @@ use crate::outbox::append::{AppendError, append};
 use crate::outbox::disk::Disk;
 use crate::outbox::drain::{Settled, Tools, drain};
 use crate::outbox::view::anything_waiting;
-use crate::remote::breaker::{Breaker, May};
+use crate::remote::breaker::{Breaker, Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge};
 use crate::remote::{Incoming, Net, Outgoing};
 
@@ -67,7 +67,7 @@ impl Sender<'_> {
         if anything_waiting(self.outbox)? {
             return self.behind_others(request, budget);
         }
-        match self.breaker.ask(false) {
+        match self.breaker.ask(Leave::Anybody) {
             May::Rest(_, why) => self.queue(request, why, None),
             May::Call => self.try_now(request, budget),
         }
@@ -124,7 +124,7 @@ impl Sender<'_> {
             rng: self.rng,
         };
         // It is queued already: whatever goes wrong from here on is for the next drain.
-        let Ok(report) = drain(&tools, budget.min(DRAIN_BUDGET), false) else {
+        let Ok(report) = drain(&tools, budget.min(DRAIN_BUDGET), Leave::Anybody) else {
             return queued(waiting);
         };
         let mine = |s: &&Settled| s.request.id == request.id;

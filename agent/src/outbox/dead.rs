@@ -88,6 +88,24 @@ pub fn list(disk: &dyn Disk) -> io::Result<Vec<Letter>> {
         .collect())
 }
 
+/// Keeps only these letters. A crash leaves the old file or the new one.
+pub fn replace(disk: &dyn Disk, letters: &[Letter]) -> io::Result<()> {
+    const NEW: &str = "coord-queue.dead.new";
+    let mut text = String::new();
+    for l in letters {
+        text.push_str(&serde_json::to_string(l)?);
+        text.push('\n');
+    }
+    match disk.unlink(NEW) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        Ok(()) | Err(_) => {}
+    }
+    disk.create(NEW, text.as_bytes())?;
+    disk.sync(NEW)?;
+    disk.rename(NEW, DEAD)?;
+    disk.sync_dir("")
+}
+
 /// Takes all letters away.
 pub fn clear(disk: &dyn Disk) -> io::Result<()> {
     match disk.unlink(DEAD) {

@@ -18,7 +18,7 @@ use super::line::Entry;
 use super::rewrite::{Rewrite, has_asides, rewrite};
 use super::view::pending;
 use super::{journal, trouble};
-use crate::remote::breaker::{Breaker, May};
+use crate::remote::breaker::{Breaker, Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge};
 use crate::remote::{Incoming, Net, NetError, Outgoing};
 
@@ -94,8 +94,8 @@ pub struct Report {
     pub stopped: Option<Stopped>,
 }
 
-/// Sends what waits, for at most `budget`. `force` probes once though the breaker is open.
-pub fn drain(t: &Tools<'_>, budget: Duration, force: bool) -> io::Result<Report> {
+/// Sends what waits, for at most `budget`.
+pub fn drain(t: &Tools<'_>, budget: Duration, leave: Leave) -> io::Result<Report> {
     let Some(_lock) = t.disk.lock(DRAIN_LOCK, Share::Exclusive, Duration::ZERO)? else {
         return Ok(Report { stopped: Some(Stopped::Busy), ..Report::default() });
     };
@@ -109,7 +109,7 @@ pub fn drain(t: &Tools<'_>, budget: Duration, force: bool) -> io::Result<Report>
     if tidy(t)? == Rewrite::PutOff {
         run.report.stopped = Some(Stopped::PutOff);
     } else if !pending(t.disk)?.entries.is_empty() {
-        let stopped = run.send_all(force);
+        let stopped = run.send_all(leave);
         // Also after an error: what was settled must not wait for the next drain to be noted.
         let tidied = tidy(t);
         run.report.stopped = stopped?;
@@ -137,8 +137,8 @@ struct Run<'a> {
 type Halt = Result<(), Stopped>;
 
 impl Run<'_> {
-    fn send_all(&mut self, force: bool) -> io::Result<Option<Stopped>> {
-        match self.t.breaker.ask(force) {
+    fn send_all(&mut self, leave: Leave) -> io::Result<Option<Stopped>> {
+        match self.t.breaker.ask(leave) {
             May::Call => {}
             May::Rest(left, why) => return Ok(Some(Stopped::Resting(left, why))),
         }

@@ -31,8 +31,21 @@ pub struct State {
     since_ms: i64,
     /// How long it lasts.
     rest_ms: u64,
+    /// The server itself asked for this silence.
+    asked: bool,
     /// What went wrong.
     why: String,
+}
+
+/// With what right the server is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Any command or hook: keeps to every rest.
+    Anybody,
+    /// A person asks for it now: keeps to silence that the server asked for, not to our own rest.
+    Person,
+    /// A person insists.
+    Force,
 }
 
 /// Whether the server may be called.
@@ -54,9 +67,17 @@ impl State {
         rest.saturating_sub(now.since(Millis(self.since_ms)))
     }
 
-    fn new(fails: u32, now: Millis, rest: Duration, why: &str) -> Self {
+    fn new(fails: u32, now: Millis, rest: Duration, asked: bool, why: &str) -> Self {
         let rest_ms = u64::try_from(rest.min(SILENCE_MAX).as_millis()).unwrap_or(u64::MAX);
-        Self { fails, since: now, since_ms: now.0, rest_ms, why: why.to_owned() }
+        Self { fails, since: now, since_ms: now.0, rest_ms, asked, why: why.to_owned() }
+    }
+
+    fn binds(&self, leave: Leave) -> bool {
+        match leave {
+            Leave::Anybody => true,
+            Leave::Person => self.asked,
+            Leave::Force => false,
+        }
     }
 
     /// The state after one more failure. `asked` is the server's own Retry-After; `chance` spreads
@@ -73,7 +94,7 @@ impl State {
         let own = doubled.min(REST_MAX);
         let spread = own / 5 * u32::try_from(chance % 1000).unwrap_or(0) / 1000;
         let rest = asked.map_or(own + spread, |a| a.max(Duration::from_secs(1)));
-        Self::new(fails, now, rest, why)
+        Self::new(fails, now, rest, asked.is_some(), why)
     }
 }
 
@@ -106,11 +127,11 @@ impl<'a> Breaker<'a> {
     }
 
     /// Asks for leave to call. After a rest, one process gets it; the others go on resting until
-    /// that one has found out. `force` asks for a probe now.
-    pub fn ask(&self, force: bool) -> May {
+    /// that one has found out.
+    pub fn ask(&self, leave: Leave) -> May {
         let Some(state) = self.state() else { return May::Call };
         let left = state.left(self.clock.wall());
-        if !left.is_zero() && !force {
+        if !left.is_zero() && state.binds(leave) {
             return May::Rest(left, state.why);
         }
         let lock = self.disk.lock(&format!("{}.lock", self.name), Share::Exclusive, Duration::ZERO);
@@ -119,13 +140,14 @@ impl<'a> Breaker<'a> {
                 // Somebody may have found out, or begun to, between our look and the lock.
                 match self.state() {
                     Some(now) if now == state => {}
-                    Some(now) if !force => {
+                    Some(now) if now.binds(leave) => {
                         return May::Rest(now.left(self.clock.wall()), now.why);
                     }
                     Some(_) => {}
                     None => return May::Call,
                 }
-                let hold = State::new(state.fails, self.clock.wall(), PROBE_HOLD, &state.why);
+                let hold =
+                    State::new(state.fails, self.clock.wall(), PROBE_HOLD, false, &state.why);
                 self.write(&hold);
                 May::Call
             }

@@ -1,0 +1,185 @@
+//! `coord lock`.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use coord_protocol::edge::Clock;
+use coord_protocol::exit;
+use coord_protocol::lease::{TTL_DEFAULT, Ttl};
+use coord_protocol::request::Method;
+use coord_protocol::resource::Resource;
+use coord_protocol::wire::{ClaimLock, Lock, Locks};
+use serde_json::Value;
+
+use super::reading::{Query, encode, read};
+use super::writing::{WriteArgs, send};
+use crate::context::Context;
+use crate::ui::neutral::line;
+use crate::ui::report::{CliError, Report};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Claim a lock; refused with status 10 while somebody else holds it
+    #[command(after_help = "\
+Examples:
+  coord lock claim acme/app src/api/credentials.rs \"Adding endpoints\"
+  coord lock claim acme/app 'src/api/**' \"Refactoring\" --ttl 4
+  coord lock claim acme/app deploy:prod \"Release 0.3\"")]
+    Claim {
+        /// The project
+        project: String,
+        /// A path, a glob, or any name
+        resource: String,
+        /// What for
+        description: Option<String>,
+        /// Hours until it ends by itself; 0 never [default: 2]
+        #[arg(long, value_name = "HOURS")]
+        ttl: Option<f64>,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Release a lock
+    Release {
+        /// Its id
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All locks of this session
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        /// Though somebody else holds it; needs --reason
+        #[arg(long, requires = "reason")]
+        force: bool,
+        /// Why, on record
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// List live locks
+    List {
+        /// Only this project
+        #[arg(long, value_name = "KEY")]
+        project: Option<String>,
+        /// Only what would be in the way of this resource (needs --project)
+        #[arg(long, value_name = "RESOURCE", requires = "project")]
+        resource: Option<String>,
+        /// Only this session's
+        #[arg(long, value_name = "SESSION")]
+        session: Option<String>,
+    },
+}
+
+pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
+    match verb {
+        Verb::Claim { project, resource, description, ttl, write } => {
+            claim(cx, project, resource, description, ttl, &write)
+        }
+        Verb::Release { id: Some(id), force, reason, write, .. } => {
+            let query = Query::default()
+                .and("session_id", Some(&cx.session.id))
+                .and("force", force.then_some("true"))
+                .and("reason", reason.as_deref());
+            let path = query.on(&format!("/api/coord/locks/{}", encode(&id)));
+            let request = cx.request(Method::Delete, &path, None::<&Value>);
+            let what = format!("release of {}", line(&id));
+            send(cx, &write, request, &what, |answer| {
+                if answer.get("released").and_then(Value::as_bool) == Some(false) {
+                    let why = answer.get("reason").and_then(Value::as_str).unwrap_or("over");
+                    return format!("was not held any more ({})", line(why));
+                }
+                format!("released {}", line(&id))
+            })
+        }
+        Verb::Release { write, .. } => {
+            let query = Query::default()
+                .and("session_id", Some(&cx.session.id))
+                .and("release_all", Some("true"));
+            let request = cx.request(Method::Delete, &query.on("/api/coord/locks"), None::<&Value>);
+            send(cx, &write, request, "release of all locks", |answer| {
+                let n = answer.get("released").and_then(Value::as_u64).unwrap_or(0);
+                format!("released {n} locks")
+            })
+        }
+        Verb::List { project, resource, session } => {
+            let query = Query::default()
+                .and("project_key", project.as_deref())
+                .and("resource", resource.as_deref())
+                .and("session_id", session.as_deref())
+                .and("limit", Some("500"));
+            let (locks, raw): (Locks, _) = read(cx, &query.on("/api/coord/locks"))?;
+            let rows: Vec<_> = locks.locks.iter().map(row).collect();
+            let text = if rows.is_empty() { "no locks".to_owned() } else { rows.join("\n") };
+            Ok(Report::new(text, raw))
+        }
+    }
+}
+
+fn claim(
+    cx: &Context,
+    project: String,
+    resource: String,
+    description: Option<String>,
+    ttl: Option<f64>,
+    write: &WriteArgs,
+) -> Result<Report, CliError> {
+    // Checked here too, so that nothing is queued that the server is bound to refuse.
+    Resource::parse(&resource).map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
+    let lease =
+        Ttl::from_hours(ttl, TTL_DEFAULT).map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
+    let good_for = match lease {
+        Ttl::None => TTL_DEFAULT,
+        Ttl::For(d) => d.max(Duration::from_secs(1)),
+    };
+    let ask = ClaimLock {
+        project_key: project,
+        session_id: cx.session.id.clone(),
+        resource: resource.clone(),
+        description,
+        ttl_hours: ttl,
+    };
+    let mut request = cx.request(Method::Post, "/api/coord/locks", Some(&ask));
+    request.not_after = Some(cx.clock.wall().plus(good_for).to_string());
+    let what = format!("claim on {}", line(&resource));
+    let report = send(cx, write, request, &what, granted)?;
+    if report.json["outcome"] == "queued" {
+        return Ok(report
+            .note("  the lock is NOT held: only the server grants it, when the queue gets there"));
+    }
+    Ok(report)
+}
+
+fn granted(answer: &Value) -> String {
+    let text = |name: &str| line(answer.get(name).and_then(Value::as_str).unwrap_or("?"));
+    if answer.get("outcome").and_then(Value::as_str) == Some("past") {
+        return format!("too late: {}", text("detail"));
+    }
+    let until = match answer.get("expires_at").and_then(Value::as_str) {
+        Some(t) => format!("until {}", line(t)),
+        None => "until released".to_owned(),
+    };
+    let verb = if answer["renewed"] == true { "renewed" } else { "locked" };
+    let mut out = format!(
+        "{verb} {} {until}\n{}  (release with `coord lock release {0}`, fence {})",
+        text("resource"),
+        text("id"),
+        answer.get("fence").and_then(Value::as_i64).unwrap_or(0),
+    );
+    out = out.replace("release {0}", &format!("release {}", text("id")));
+    for old in answer["released_stale"].as_array().into_iter().flatten() {
+        let by = line(old["session_id"].as_str().unwrap_or("?"));
+        out.push_str(&format!("\nnote: the abandoned lock of {by} was released for this"));
+    }
+    out
+}
+
+pub(super) fn row(l: &Lock) -> String {
+    let until = l.expires_at.map_or("until released".to_owned(), |t| format!("until {t}"));
+    let why = l.description.as_deref().map(|d| format!("  {}", line(d))).unwrap_or_default();
+    format!(
+        "{}  {}  {}  {}  {until}{why}",
+        l.id,
+        line(&l.project_key),
+        line(&l.resource),
+        line(&l.session_id)
+    )
+}

@@ -1,0 +1,167 @@
+//! The command line: one file per verb, each with its arguments and what it does.
+
+mod component;
+mod decision;
+mod lock;
+mod msg;
+mod outbox;
+mod reading;
+mod server;
+mod session;
+mod status;
+mod sync;
+mod text;
+mod todo;
+mod work;
+mod workflow;
+mod writing;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::env::Env;
+use crate::context::{Context, Whose};
+use crate::ui::report::{CliError, Report, finish};
+
+pub(crate) use session::registration;
+
+/// Coordinate AI coding sessions across tools, people and workstations.
+///
+/// Messages, todos, locks and component states, kept by a small server. When the server is away,
+/// writes are queued here and sent later, each exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "coord", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  coord start --background                 start a server on this machine
+  coord msg send ALL \"Deploy at 5\" \"Please hold merges\"
+  coord msg inbox                          what others wrote to you
+  coord todo add \"Update the runbook\" --project acme/app
+  coord lock claim acme/app 'src/api/**' \"Adding endpoints\"
+  coord component set acme/app server deployed --version 0.3.0
+  coord sync                               send what is queued, read what is new
+
+Exit status: 0 done or safely queued, 1 refused, 2 usage, 10 held by somebody else,
+69 server away and nothing to answer from, 74 could not be kept, 78 configuration.
+See docs/cli.md for all of them.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// What is going on: locks, components, workflows, sessions, unread mail
+    Status(status::Args),
+    /// Messages to other sessions
+    #[command(subcommand)]
+    Msg(msg::Verb),
+    /// Todos: durable until marked done
+    #[command(subcommand)]
+    Todo(todo::Verb),
+    /// Locks on files, globs and named resources
+    #[command(subcommand)]
+    Lock(lock::Verb),
+    /// States of named components
+    #[command(subcommand)]
+    Component(component::Verb),
+    /// Workflows: initiatives that span sessions
+    #[command(subcommand)]
+    Workflow(workflow::Verb),
+    /// Work items of workflows
+    #[command(subcommand)]
+    Work(work::Verb),
+    /// Who is alive
+    #[command(subcommand)]
+    Session(session::Verb),
+    /// Decisions that others should know of
+    #[command(subcommand)]
+    Decision(decision::Verb),
+    /// Send what is queued, then show unread mail
+    Sync(sync::Args),
+    /// Writes that the server has not acknowledged
+    #[command(subcommand)]
+    Outbox(outbox::Verb),
+    /// Start a server on this machine (in the foreground, or with --background)
+    Start(server::StartArgs),
+    /// Stop the server that `coord start` started
+    Stop,
+    /// Run a server in the foreground, set up by options and environment only
+    Serve(server::ServeArgs),
+    /// Answer a host tool's hook (reads its JSON on stdin; always exits 0)
+    Hook {
+        /// The host tool: claude
+        host: String,
+    },
+}
+
+/// Runs a command line and says with which status to end.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let env = Env::of_process();
+    ExitCode::from(match cli.verb {
+        Verb::Hook { host } => crate::hook::main(&host, env),
+        Verb::Serve(args) => server::serve(&args, env, cli.json),
+        verb => finish(run(verb, env), cli.json),
+    })
+}
+
+fn run(verb: Verb, env: Env) -> Result<Report, CliError> {
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let cx = Context::load(env, &cwd, &Whose::Shell)?;
+    match verb {
+        Verb::Status(a) => status::run(&cx, &a),
+        Verb::Msg(v) => msg::run(&cx, v),
+        Verb::Todo(v) => todo::run(&cx, v),
+        Verb::Lock(v) => lock::run(&cx, v),
+        Verb::Component(v) => component::run(&cx, v),
+        Verb::Workflow(v) => workflow::run(&cx, v),
+        Verb::Work(v) => work::run(&cx, v),
+        Verb::Session(v) => session::run(&cx, v),
+        Verb::Decision(v) => decision::run(&cx, v),
+        Verb::Sync(a) => sync::run(&cx, &a),
+        Verb::Outbox(v) => outbox::run(&cx, v),
+        Verb::Start(a) => server::start(&cx, &a),
+        Verb::Stop => server::stop(&cx),
+        // Answered before a context is made.
+        Verb::Serve(_) | Verb::Hook { .. } => Ok(Report::new("", serde_json::json!({}))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_of_seed_001_parses() {
+        for line in [
+            "status",
+            "msg send ALL subject body",
+            "msg send HOWARD-HOME subject --body-file /x",
+            "msg inbox --all",
+            "msg read id",
+            "todo add text --user u --project k --parent p --source s --auto",
+            "todo add --text-file /x",
+            "todo list --user u --project k --status all",
+            "todo done id",
+            "lock claim project resource desc --ttl 0.5",
+            "lock release id",
+            "lock list --project k",
+            "component set gururmm dashboard deployed --version 0.2.39 --notes n",
+        ] {
+            let words = std::iter::once("coord").chain(line.split(' '));
+            Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `coord msg`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use coord_protocol::exit;
+use coord_protocol::request::Method;
+use coord_protocol::session::{ALL_SESSIONS, address};
+use coord_protocol::wire::{Message, Messages, Offered, Receipt, SendMessage};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::reading::{Query, encode, read};
+use super::text::from_arg_or_file;
+use super::writing::{WriteArgs, send};
+use crate::context::Context;
+use crate::hook::digest;
+use crate::outbox::append::append;
+use crate::ui::neutral::line;
+use crate::ui::report::{CliError, Report};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Send a message to a session, a machine or everybody
+    #[command(after_help = "\
+Examples:
+  coord msg send ALL \"Deploy at 5\" \"Please hold merges\"
+  coord msg send HOWARD-HOME \"Pipeline ready\" --body-file notes.md
+  coord msg send BOX/codex-1a2b3c4d \"Done with api.rs\" -       (body from stdin)")]
+    Send {
+        /// ALL (or fleet, broadcast), a machine name, or a full session id
+        to: String,
+        /// One line
+        subject: String,
+        /// The text; '-' reads stdin
+        body: Option<String>,
+        /// The text from a file
+        #[arg(long, value_name = "FILE")]
+        body_file: Option<PathBuf>,
+        /// The project it is about
+        #[arg(long, value_name = "KEY")]
+        project: Option<String>,
+        /// The recipient is not known yet but will be: keep the message for it
+        #[arg(long)]
+        may_come_later: bool,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Show your unread messages
+    Inbox {
+        /// Also those that were read
+        #[arg(long)]
+        all: bool,
+    },
+    /// Mark messages read
+    Read {
+        /// Ids as shown by `coord msg inbox`
+        #[arg(required_unless_present = "all")]
+        ids: Vec<String>,
+        /// All that are unread now
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Show what you sent, and what is known of its delivery
+    Sent,
+}
+
+pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
+    match verb {
+        Verb::Send { to, subject, body, body_file, project, may_come_later, write } => {
+            let to_session = address(&to)
+                .map_err(|e| CliError::new(exit::USAGE, format!("recipient {to:?}: {e}")))?;
+            let ask = SendMessage {
+                from_session: cx.session.id.clone(),
+                to_session: Some(to_session.clone()),
+                project_key: project,
+                subject,
+                body: from_arg_or_file("the message body", body, body_file.as_deref())?,
+                may_come_later,
+            };
+            let request = cx.request(Method::Post, "/api/coord/messages", Some(&ask));
+            let to =
+                if to_session == ALL_SESSIONS { "everybody".to_owned() } else { line(&to_session) };
+            send(cx, &write, request, &format!("message to {to}"), |answer| {
+                format!("sent to {to} ({})", id_of(answer))
+            })
+        }
+        Verb::Inbox { all } => inbox(cx, all),
+        Verb::Read { ids, all, write } => mark_read(cx, ids, all, &write),
+        Verb::Sent => sent(cx),
+    }
+}
+
+fn id_of(answer: &Value) -> String {
+    line(answer.get("id").and_then(Value::as_str).unwrap_or("?"))
+}
+
+fn fetch(cx: &Context, unread_only: bool) -> Result<(Messages, Value), CliError> {
+    let query = Query::default()
+        .and("to_session", Some(&cx.session.id))
+        .and("unread_only", unread_only.then_some("true"))
+        .and("limit", Some("500"));
+    read(cx, &query.on("/api/coord/messages"))
+}
+
+fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
+    let (mail, raw) = fetch(cx, !all)?;
+    let text = match mail.messages.as_slice() {
+        [] if all => "no messages".to_owned(),
+        [] => "no unread messages".to_owned(),
+        some => digest::for_people(some),
+    };
+    let report = Report::new(text, raw);
+    note_offered(cx, &mail.messages);
+    let unread = mail.messages.iter().any(|m| m.read_at.is_none());
+    Ok(if unread {
+        report.note("mark them read with `coord msg read <id>` or `coord msg read --all`")
+    } else {
+        report
+    })
+}
+
+/// Notes that messages were put before this session. What cannot be said now is queued; what cannot
+/// be queued is lost, and the messages are offered once more.
+pub(super) fn note_offered(cx: &Context, messages: &[Message]) {
+    let ids: Vec<String> =
+        messages.iter().filter(|m| m.offered_at.is_none()).map(|m| m.id.clone()).collect();
+    if ids.is_empty() {
+        return;
+    }
+    let ask = Offered { session_id: cx.session.id.clone(), ids };
+    let request = cx.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
+    let breaker = cx.breaker();
+    if cx.sender(&breaker).write(&request, crate::send::TRY_BUDGET).is_err() {
+        let _ = append(&cx.outbox, &request);
+    }
+}
+
+fn mark_read(
+    cx: &Context,
+    ids: Vec<String>,
+    all: bool,
+    write: &WriteArgs,
+) -> Result<Report, CliError> {
+    let ids =
+        if all { fetch(cx, true)?.0.messages.into_iter().map(|m| m.id).collect() } else { ids };
+    let mut texts = Vec::new();
+    let mut results = Vec::new();
+    let mut notes = Vec::new();
+    for id in &ids {
+        let query = Query::default().and("session_id", Some(&cx.session.id));
+        let path = query.on(&format!("/api/coord/messages/{}/read", encode(id)));
+        let request = cx.request(Method::Put, &path, None::<&Value>);
+        let what = format!("read mark of {}", line(id));
+        let report = send(cx, write, request, &what, |_| format!("read: {}", line(id)))?;
+        texts.push(report.text);
+        results.push(report.json);
+        notes = report.notes;
+    }
+    if ids.is_empty() {
+        texts.push("no unread messages".to_owned());
+    }
+    let report = Report::new(texts.join("\n"), json!({"read": results}));
+    Ok(notes.into_iter().fold(report, Report::note))
+}
+
+#[derive(Deserialize)]
+struct Receipts {
+    receipts: Vec<Receipt>,
+}
+
+fn sent(cx: &Context) -> Result<Report, CliError> {
+    let query =
+        Query::default().and("from_session", Some(&cx.session.id)).and("limit", Some("100"));
+    let (mail, _): (Messages, _) = read(cx, &query.on("/api/coord/messages"))?;
+    let mut texts = Vec::new();
+    let mut rows = Vec::new();
+    for m in &mail.messages {
+        let path = format!("/api/coord/messages/{}/receipts", encode(&m.id));
+        let (r, raw): (Receipts, _) = read(cx, &path)?;
+        texts.push(format!(
+            "{}  to {}  {}  {}",
+            m.id,
+            line(&m.to_session),
+            line(&m.subject),
+            fate_of(&r.receipts)
+        ));
+        rows.push(json!({"message": m, "receipts": raw["receipts"]}));
+    }
+    if texts.is_empty() {
+        texts.push("nothing sent".to_owned());
+    }
+    Ok(Report::new(texts.join("\n"), json!({"sent": rows})))
+}
+
+fn fate_of(receipts: &[Receipt]) -> String {
+    let read = receipts.iter().filter(|r| r.read_at.is_some()).count();
+    let offered = receipts.iter().filter(|r| r.offered_at.is_some()).count();
+    match (offered, read) {
+        (0, 0) => "accepted, not seen by anybody yet".to_owned(),
+        (o, 0) => format!("offered to {o}"),
+        (o, r) => format!("offered to {o}, read by {r}"),
+    }
+}

@@ -1,0 +1,109 @@
+//! What all reading verbs share: asking the server, and honest words when it cannot be asked.
+
+use std::time::Duration;
+
+use coord_protocol::exit;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::sync::tools;
+use super::writing::{refused, waiting_here};
+use crate::context::Context;
+use crate::outbox::drain::drain;
+use crate::outbox::view::anything_waiting;
+use crate::remote::Outgoing;
+use crate::remote::breaker::{Leave, May};
+use crate::remote::verdict::is_ours;
+use crate::ui::neutral;
+use crate::ui::report::CliError;
+
+const READ_BUDGET: Duration = Duration::from_millis(1_500);
+
+/// A query string, built piece by piece.
+#[derive(Default)]
+pub(super) struct Query(String);
+
+impl Query {
+    /// Adds a parameter when it has a value.
+    pub(super) fn and(mut self, name: &str, value: Option<&str>) -> Self {
+        if let Some(v) = value {
+            self.0.push(if self.0.is_empty() { '?' } else { '&' });
+            self.0.push_str(name);
+            self.0.push('=');
+            self.0.push_str(&encode(v));
+        }
+        self
+    }
+
+    /// The path with it.
+    pub(super) fn on(&self, path: &str) -> String {
+        format!("{path}{}", self.0)
+    }
+}
+
+/// Percent-encodes a path segment or a query value.
+pub(super) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+        out
+    })
+}
+
+/// Reads from the server. What waits here goes out first, so that everybody sees their own writes.
+pub(super) fn read<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, Value), CliError> {
+    let breaker = cx.breaker();
+    if anything_waiting(&cx.outbox).unwrap_or(false) {
+        // What goes wrong here is seen again by the read itself.
+        let _ = drain(&tools(cx, &breaker), READ_BUDGET, Leave::Anybody);
+    }
+    if let May::Rest(left, why) = breaker.ask(Leave::Anybody) {
+        let secs = left.as_secs() + 1;
+        return Err(away(cx, &format!("{why} (next try in {secs} s)")));
+    }
+    let out = Outgoing { session: Some(cx.session.id.clone()), ..Outgoing::get(path) };
+    let answer = crate::remote::Net::call(&cx.net, &out, READ_BUDGET).map_err(|e| {
+        breaker.failed(&e.to_string(), None);
+        away(cx, &e.to_string())
+    })?;
+    if !is_ours(&answer) {
+        let why = format!("what answers at {} is not a coord server", cx.base);
+        breaker.failed(&why, answer.retry_after);
+        return Err(away(cx, &why));
+    }
+    if answer.status >= 500 {
+        let why = format!("the server answered {}", answer.status);
+        breaker.failed(&why, answer.retry_after);
+        return Err(away(cx, &why));
+    }
+    breaker.succeeded();
+    let value = answer.json().unwrap_or(Value::Null);
+    if answer.status != 200 {
+        return Err(refused(answer.status, &value, "the server refused"));
+    }
+    let typed = serde_json::from_value(value.clone()).map_err(|e| {
+        CliError::new(exit::UNAVAILABLE, format!("the server's answer cannot be read: {e}"))
+            .hint("client and server may be of different versions")
+    })?;
+    Ok((typed, value))
+}
+
+fn away(cx: &Context, why: &str) -> CliError {
+    let e = CliError::new(
+        exit::UNAVAILABLE,
+        format!("cannot ask the server: {}; what it holds is not known here", neutral::line(why)),
+    );
+    let e = match waiting_here(cx) {
+        0 => e,
+        n => e.hint(format!("{n} writes of yours wait here; `coord outbox list` shows them")),
+    };
+    if cx.base_is_configured {
+        e
+    } else {
+        e.hint("no server is configured; `coord start --background` starts one on this machine")
+    }
+}

@@ -1,0 +1,118 @@
+//! `coord session`.
+
+use clap::Subcommand;
+use coord_protocol::request::Method;
+use coord_protocol::wire::{EndSession, Heartbeat, RegisterSession, Session, Sessions};
+use serde_json::Value;
+
+use super::reading::{Query, encode, read};
+use super::writing::{WriteArgs, send};
+use crate::context::Context;
+use crate::ui::neutral::line;
+use crate::ui::report::{CliError, Report};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Register this session, or say more about it
+    Register {
+        /// What you are doing
+        #[arg(long, value_name = "TEXT")]
+        task: Option<String>,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Give a sign of life
+    Heartbeat {
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// End this session: releases what it holds
+    End {
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// List sessions
+    List {
+        /// Also those that ended
+        #[arg(long)]
+        all: bool,
+        /// Only this project
+        #[arg(long, value_name = "KEY")]
+        project: Option<String>,
+    },
+    /// Show one session (yours when none is named)
+    Show {
+        /// Its id
+        id: Option<String>,
+    },
+}
+
+/// What a session says about itself.
+pub(crate) fn registration(cx: &Context, task: Option<String>, fresh: bool) -> RegisterSession {
+    RegisterSession {
+        session_id: cx.session.id.clone(),
+        machine: Some(cx.machine.clone()),
+        user: Some(cx.user.clone()),
+        tool: Some(cx.session.tool.clone()),
+        project_key: cx.project.key.clone(),
+        branch: cx.project.branch.clone(),
+        task,
+        fresh,
+    }
+}
+
+pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
+    let me = line(&cx.session.id);
+    match verb {
+        Verb::Register { task, write } => {
+            let ask = registration(cx, task, false);
+            let request = cx.request(Method::Post, "/api/coord/sessions", Some(&ask));
+            send(cx, &write, request, "registration", |a| {
+                let unread = a.get("unread_count").and_then(Value::as_u64).unwrap_or(0);
+                format!("registered {me}; unread messages: {unread}")
+            })
+        }
+        Verb::Heartbeat { write } => {
+            let ask = Heartbeat { session_id: cx.session.id.clone() };
+            let request = cx.request(Method::Post, "/api/coord/sessions/heartbeat", Some(&ask));
+            send(cx, &write, request, "heartbeat", |_| format!("alive: {me}"))
+        }
+        Verb::End { write } => {
+            let ask = EndSession { session_id: cx.session.id.clone(), reason: None };
+            let request = cx.request(Method::Post, "/api/coord/sessions/end", Some(&ask));
+            send(cx, &write, request, "end of session", |a| {
+                let n = a.get("released").and_then(Value::as_u64).unwrap_or(0);
+                format!("ended {me}; released {n} locks")
+            })
+        }
+        Verb::List { all, project } => {
+            let query = Query::default()
+                .and("project_key", project.as_deref())
+                .and("all", all.then_some("true"))
+                .and("limit", Some("500"));
+            let (s, raw): (Sessions, _) = read(cx, &query.on("/api/coord/sessions"))?;
+            let rows: Vec<_> = s.sessions.iter().map(row).collect();
+            let text = if rows.is_empty() { "no sessions".to_owned() } else { rows.join("\n") };
+            Ok(Report::new(text, raw))
+        }
+        Verb::Show { id } => {
+            let id = id.unwrap_or_else(|| cx.session.id.clone());
+            let path = format!("/api/coord/sessions/{}", encode(&id));
+            let (s, raw): (Session, _) = read(cx, &path)?;
+            Ok(Report::new(row(&s), raw))
+        }
+    }
+}
+
+pub(super) fn row(s: &Session) -> String {
+    let mut out = format!("{}  last seen {}", line(&s.session_id), s.last_seen);
+    for (label, value) in [("", &s.project_key), ("on ", &s.branch), ("doing ", &s.task)] {
+        if let Some(v) = value {
+            out.push_str(&format!("  {label}{}", line(v)));
+        }
+    }
+    if let Some(t) = s.ended_at {
+        out.push_str(&format!("  ended {t}"));
+    }
+    out
+}

@@ -1,0 +1,156 @@
+//! What all writing verbs share: sending, and saying what became of it.
+
+use std::time::Duration;
+
+use clap::Args;
+use coord_protocol::exit;
+use coord_protocol::request::Request;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::outbox::append::AppendError;
+use crate::outbox::{append, view};
+use crate::remote::breaker::Leave;
+use crate::send::{Fate, TRY_BUDGET};
+use crate::ui::neutral;
+use crate::ui::report::{CliError, Report, say_now};
+
+/// Longest wait of `--wait`.
+const WAIT_MAX: Duration = Duration::from_mins(5);
+/// Wait when the server named no time.
+const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Options of every write.
+#[derive(Debug, Args)]
+pub(super) struct WriteArgs {
+    /// When the server is away: wait as long as it asks, try once more, then queue
+    #[arg(long)]
+    wait: bool,
+    /// Make a repeated command one intent: the same id has its effect once
+    #[arg(long, value_name = "UUID")]
+    id: Option<uuid_text::UuidText>,
+}
+
+/// A UUID as an argument.
+mod uuid_text {
+    use std::str::FromStr;
+
+    use coord_protocol::id::Uuid;
+
+    /// Checked text of a UUID.
+    #[derive(Debug, Clone)]
+    pub(crate) struct UuidText(pub(crate) String);
+
+    impl FromStr for UuidText {
+        type Err = String;
+
+        fn from_str(s: &str) -> Result<Self, String> {
+            Uuid::try_parse(s).map(|u| Self(u.to_string())).map_err(|e| e.to_string())
+        }
+    }
+}
+
+/// Sends a write. `done` makes the text from the server's answer; `what` names the write in
+/// messages about its fate.
+pub(super) fn send(
+    cx: &Context,
+    args: &WriteArgs,
+    mut request: Request,
+    what: &str,
+    done: impl FnOnce(&Value) -> String,
+) -> Result<Report, CliError> {
+    if let Some(id) = &args.id {
+        request.id = Some(id.0.clone());
+    }
+    let id = request.id.clone().unwrap_or_default();
+    let fate = if args.wait { patiently(cx, &request) } else { at_once(cx, &request) };
+    match fate.map_err(|e| not_kept(&e, &request))? {
+        Fate::Done { answer, replayed } => {
+            let report = Report::new(
+                done(&answer),
+                json!({"outcome": "done", "id": id, "replayed": replayed, "result": answer}),
+            );
+            Ok(if replayed { report.note("(this had been done before)") } else { report })
+        }
+        Fate::Refused { status, answer } => Err(refused(status, &answer, what)),
+        Fate::Queued { why, retry_after } => {
+            cx.remember_outbox();
+            let secs = retry_after.map(|d| d.as_secs());
+            Ok(Report::new(
+                format!("queued: {what} ({id})"),
+                json!({"outcome": "queued", "id": id, "why": why, "retry_after": secs}),
+            )
+            .note(format!(
+                "  not sent yet: {}\n  it is kept here and goes out with the next `coord sync`",
+                neutral::line(&why)
+            )))
+        }
+    }
+}
+
+fn at_once(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
+    let breaker = cx.breaker();
+    cx.sender(&breaker).write(request, TRY_BUDGET)
+}
+
+/// The seed's literal behaviour in the foreground: wait the server's time, retry once, then queue.
+fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
+    let breaker = cx.breaker();
+    let sender = cx.sender(&breaker);
+    let first = sender.write(request, TRY_BUDGET)?;
+    let Fate::Queued { retry_after, .. } = &first else { return Ok(first) };
+    // It is queued from here on: whatever ends the wait, Ctrl-C included, loses nothing.
+    let resting = breaker.resting().map(|(left, _)| left);
+    let mut left = retry_after.or(resting).unwrap_or(WAIT_DEFAULT).min(WAIT_MAX);
+    while !left.is_zero() {
+        say_now(&format!("\rcoord: queued; trying again in {:>3} s ", left.as_secs() + 1));
+        let step = left.min(Duration::from_secs(1));
+        std::thread::sleep(step);
+        left -= step;
+    }
+    say_now("\n");
+    let tools = super::sync::tools(cx, &breaker);
+    let Ok(report) = crate::outbox::drain::drain(&tools, TRY_BUDGET, Leave::Force) else {
+        return Ok(first);
+    };
+    let id = &request.id;
+    if let Some(s) = report.applied.iter().find(|s| s.request.id == *id) {
+        return Ok(Fate::Done { answer: s.answer.clone(), replayed: s.replayed });
+    }
+    if let Some(s) = report.rejected.iter().find(|s| s.request.id == *id) {
+        return Ok(Fate::Refused { status: s.status, answer: s.answer.clone() });
+    }
+    Ok(first)
+}
+
+/// The write is neither sent nor kept: the caller gets it back on stderr (G2).
+pub(super) fn not_kept(e: &AppendError, request: &Request) -> CliError {
+    let line = serde_json::to_string(request).unwrap_or_default();
+    CliError::new(exit::NOT_DURABLE, format!("not sent and not queued: {e}"))
+        .hint("nothing was kept; this is the write, to keep it yourself:")
+        .hint(line)
+}
+
+/// The server said no.
+pub(super) fn refused(status: u16, answer: &Value, what: &str) -> CliError {
+    let said = answer.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
+    let held = status == 409 && answer.get("conflicts").is_some();
+    let code = if held { exit::LOCK_HELD } else { exit::REFUSED };
+    let e = CliError::new(code, format!("{what}: {}", neutral::line(said))).facts(answer.clone());
+    let e = match answer.get("known_sessions").and_then(Value::as_array) {
+        Some(known) if !known.is_empty() => {
+            let names: Vec<_> = known.iter().filter_map(Value::as_str).map(neutral::line).collect();
+            e.hint(format!("known sessions: {}", names.join(", ")))
+        }
+        _ => e,
+    };
+    match status {
+        401 => e.hint("set COORD_AUTH_TOKEN, or coord_token_file in identity.json"),
+        _ => e,
+    }
+}
+
+/// How many writes wait here; 0 when that cannot be seen.
+pub(super) fn waiting_here(cx: &Context) -> usize {
+    view::pending(&cx.outbox).map_or(0, |p| p.entries.len())
+}

@@ -1,0 +1,138 @@
+//! `identity.json`: the server's address, the user, the machine (seed 001). All of it is optional;
+//! what is missing is derived. A file that is there and cannot be read is an error.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ConfigError;
+use super::env::Env;
+use super::paths::Paths;
+
+const NAME: &str = "identity.json";
+/// Larger than this is no identity file.
+const BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Identity {
+    /// The server's base address, `http://host:port`.
+    #[serde(default)]
+    pub coord_api: Option<String>,
+    /// The person.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The workstation's name.
+    #[serde(default)]
+    pub machine: Option<String>,
+    /// A file with the server's token.
+    #[serde(default)]
+    pub coord_token_file: Option<String>,
+}
+
+/// The identity, and the file it came from.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// What the file says; empty when there is none.
+    pub identity: Identity,
+    /// Where it was found.
+    pub path: Option<PathBuf>,
+}
+
+/// Looks for the file: `COORD_IDENTITY`, then `.claude/identity.json` of the project, then of the
+/// home folder, then `identity.json` in coord's config folder. The first that exists is taken.
+pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Found, ConfigError> {
+    if let Some(path) = env.path("COORD_IDENTITY") {
+        let identity = read(&path)?.ok_or_else(|| ConfigError::File {
+            path: path.display().to_string(),
+            why: "COORD_IDENTITY names this file, and it does not exist".to_owned(),
+        })?;
+        return Ok(Found { identity, path: Some(path) });
+    }
+    let mut places = vec![project_root.join(".claude").join(NAME)];
+    places.extend(paths.home.as_ref().map(|h| h.join(".claude").join(NAME)));
+    places.push(paths.config.join(NAME));
+    for path in places {
+        if let Some(identity) = read(&path)? {
+            return Ok(Found { identity, path: Some(path) });
+        }
+    }
+    Ok(Found::default())
+}
+
+fn read(path: &Path) -> Result<Option<Identity>, ConfigError> {
+    let bad = |why: String| ConfigError::File { path: path.display().to_string(), why };
+    match fs::metadata(path) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(bad(e.to_string())),
+        Ok(m) if m.len() > BYTES_MAX => return Err(bad("too large".to_owned())),
+        Ok(_) => {}
+    }
+    let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let identity: Identity = serde_json::from_str(text)
+        .map_err(|e| bad(format!("not a usable identity file: {e}; mend it or remove it")))?;
+    if let Some(api) = &identity.coord_api {
+        check_base(api).map_err(|why| bad(format!("coord_api {api:?}: {why}")))?;
+    }
+    Ok(Some(identity))
+}
+
+/// Checks a base address: `http` or `https`, a host, no path, no user.
+pub fn check_base(base: &str) -> Result<(), String> {
+    let rest = base
+        .strip_prefix("http://")
+        .or_else(|| base.strip_prefix("https://"))
+        .ok_or("must begin with http:// or https://")?;
+    let host = rest.trim_end_matches('/');
+    if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
+        return Err("must be like http://host:port, without a path".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup(json: &str) -> (tempfile::TempDir, Result<Found, ConfigError>) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(".claude")).unwrap();
+        fs::write(dir.path().join(".claude/identity.json"), json).unwrap();
+        let env = Env::of(&[("HOME", dir.path().to_str().unwrap())]);
+        let paths = Paths::find(&env).unwrap();
+        let found = find(&env, &paths, Path::new("/nowhere"));
+        (dir, found)
+    }
+
+    #[test]
+    fn fields_are_optional_and_unknown_ones_ignored() {
+        let (_d, found) = setup("\u{feff}{\"machine\":\"BOX\",\"vault\":1}");
+        let found = found.unwrap();
+        assert_eq!(found.identity.machine.as_deref(), Some("BOX"));
+        assert!(found.path.is_some());
+    }
+
+    #[test]
+    fn broken_files_are_named() {
+        for bad in ["{", "[]", "{\"user\":7}", "{\"coord_api\":\"172.16.3.30:8001\"}"] {
+            let (_d, found) = setup(bad);
+            let e = found.unwrap_err().to_string();
+            assert!(e.contains("identity.json"), "{bad}: {e}");
+        }
+    }
+
+    #[test]
+    fn base_addresses() {
+        for ok in ["http://a:1", "https://a.b", "http://[::1]:80/"] {
+            assert_eq!(check_base(ok), Ok(()), "{ok}");
+        }
+        for bad in ["a:1", "ftp://a", "http://", "http://u@h", "http://h/p"] {
+            assert!(check_base(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Who and where we are: identity, session, project, folders. Read once per command.
+
+pub mod env;
+pub mod identity;
+pub mod paths;
+pub mod project;
+pub mod session;
+
+/// Configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file is not what it should be.
+    #[error("{path}: {why}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A variable holds something that cannot be used.
+    #[error("{name}={value:?}: {why}")]
+    Variable {
+        /// Which.
+        name: &'static str,
+        /// What it holds.
+        value: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// There is no home to keep state in.
+    #[error("neither COORD_STATE_DIR nor HOME is set; set one of them")]
+    NoHome,
+}

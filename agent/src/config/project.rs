@@ -1,0 +1,155 @@
+//! The project: its root folder and its key, without starting git.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::env::Env;
+
+/// Where work happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The folder whose `.claude` holds the outbox.
+    pub root: PathBuf,
+    /// `owner/name` of the git remote, or the folder's name. `None` outside of any project.
+    pub key: Option<String>,
+    /// The branch that is checked out.
+    pub branch: Option<String>,
+}
+
+/// Finds the project of a folder. `COORD_PROJECT_DIR` names the root; else it is the nearest folder
+/// above `cwd` that has `.git` or `.claude`; else the home folder takes the outbox.
+pub fn find(env: &Env, cwd: &Path, home: Option<&Path>) -> Project {
+    let marked = |dir: &&Path| dir.join(".git").exists() || dir.join(".claude").is_dir();
+    let root =
+        env.path("COORD_PROJECT_DIR").or_else(|| cwd.ancestors().find(marked).map(Path::to_owned));
+    let Some(root) = root else {
+        let root = home.unwrap_or(cwd).to_owned();
+        return Project { root, key: env.get("COORD_PROJECT").map(str::to_owned), branch: None };
+    };
+    let git = git_dirs(&root);
+    let is_home = home.is_some_and(|h| h == root);
+    let derived = || {
+        let remote = git.as_ref().and_then(|g| remote_url(&g.common.join("config")));
+        let folder = || root.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+        remote
+            .and_then(|url| key_of(&url))
+            .or_else(|| folder().filter(|_| !is_home || git.is_some()))
+    };
+    let key = env.get("COORD_PROJECT").map(str::to_owned).or_else(derived);
+    let branch = git.as_ref().and_then(|g| branch_of(&g.own.join("HEAD")));
+    Project { root, key, branch }
+}
+
+struct GitDirs {
+    /// Of this work tree.
+    own: PathBuf,
+    /// Shared by all work trees of the clone.
+    common: PathBuf,
+}
+
+fn git_dirs(root: &Path) -> Option<GitDirs> {
+    let dot_git = root.join(".git");
+    if dot_git.is_dir() {
+        return Some(GitDirs { own: dot_git.clone(), common: dot_git });
+    }
+    // A linked work tree: a file that names its own folder, which names the common one.
+    let text = fs::read_to_string(&dot_git).ok()?;
+    let own = root.join(text.strip_prefix("gitdir:")?.trim());
+    let common = fs::read_to_string(own.join("commondir"))
+        .map_or_else(|_| own.clone(), |c| own.join(c.trim()));
+    Some(GitDirs { own, common })
+}
+
+/// The address of `origin`, else of the first remote.
+fn remote_url(config: &Path) -> Option<String> {
+    let text = fs::read_to_string(config).ok()?;
+    let mut section = String::new();
+    let mut first = None;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            line.clone_into(&mut section);
+        } else if let Some((name, value)) = line.split_once('=')
+            && name.trim() == "url"
+            && section.starts_with("[remote ")
+        {
+            let url = value.trim().to_owned();
+            if section == "[remote \"origin\"]" {
+                return Some(url);
+            }
+            first.get_or_insert(url);
+        }
+    }
+    first
+}
+
+/// `owner/name` of a remote address in any of its spellings.
+fn key_of(url: &str) -> Option<String> {
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?.1,
+        None => url.split_once(':').map_or(url, |(_, path)| path),
+    };
+    let path = path.trim_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let parts: Vec<&str> = path.rsplit('/').take(2).filter(|p| !p.is_empty()).collect();
+    match parts.as_slice() {
+        [name, owner] => Some(format!("{owner}/{name}")),
+        [name] => Some((*name).to_owned()),
+        _ => None,
+    }
+}
+
+fn branch_of(head: &Path) -> Option<String> {
+    let text = fs::read_to_string(head).ok()?;
+    Some(text.trim().strip_prefix("ref: refs/heads/")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_remotes() {
+        for url in [
+            "https://example.com/acme/app.git",
+            "https://user@example.com:8443/acme/app",
+            "git@example.com:acme/app.git",
+            "ssh://git@example.com/acme/app/",
+            "/srv/git/acme/app.git",
+        ] {
+            assert_eq!(key_of(url).as_deref(), Some("acme/app"), "{url}");
+        }
+        assert_eq!(key_of("git@example.com:app.git").as_deref(), Some("app"));
+    }
+
+    #[test]
+    fn all_work_trees_of_a_clone_are_one_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let clone = dir.path().join("clone");
+        let git = clone.join(".git");
+        fs::create_dir_all(git.join("worktrees/w")).unwrap();
+        fs::write(git.join("config"), "[core]\n[remote \"origin\"]\n\turl = git@h:acme/app.git\n")
+            .unwrap();
+        fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("src/deep")).unwrap();
+        fs::write(tree.join(".git"), format!("gitdir: {}\n", git.join("worktrees/w").display()))
+            .unwrap();
+        fs::write(git.join("worktrees/w/commondir"), "../..\n").unwrap();
+        fs::write(git.join("worktrees/w/HEAD"), "ref: refs/heads/topic\n").unwrap();
+        let env = Env::default();
+        let a = find(&env, &clone, None);
+        let b = find(&env, &tree.join("src/deep"), None);
+        assert_eq!((a.key.as_deref(), a.branch.as_deref()), (Some("acme/app"), Some("main")));
+        assert_eq!((b.key.as_deref(), b.branch.as_deref()), (Some("acme/app"), Some("topic")));
+        assert_eq!(b.root, tree);
+    }
+
+    #[test]
+    fn without_a_project_home_takes_the_outbox() {
+        let dir = tempfile::tempdir().unwrap();
+        let p = find(&Env::default(), dir.path(), Some(Path::new("/h")));
+        assert_eq!((p.root, p.key), (PathBuf::from("/h"), None));
+        let p = find(&Env::of(&[("COORD_PROJECT", "slug")]), dir.path(), None);
+        assert_eq!(p.key.as_deref(), Some("slug"));
+    }
+}

@@ -1,0 +1,229 @@
+//! What every command works with: identity, session, project, folders, and the way to the server.
+
+use std::path::{Path, PathBuf};
+
+use coord_protocol::edge::{Clock, fresh_id};
+use coord_protocol::request::{Method, Request};
+use coord_server::edge::{OsRng, SystemClock};
+use serde::Serialize;
+
+use crate::config::ConfigError;
+use crate::config::env::Env;
+use crate::config::identity::{self, check_base};
+use crate::config::paths::Paths;
+use crate::config::project::{self, Project};
+use crate::config::session::{self, SessionName};
+use crate::local_server;
+use crate::outbox::disk::Disk;
+use crate::outbox::real_disk::RealDisk;
+use crate::outbox::view::anything_waiting;
+use crate::remote::breaker::Breaker;
+use crate::remote::http::HttpNet;
+use crate::send::Sender;
+
+/// Where the server is when nothing says otherwise: what `coord start` uses.
+pub const DEFAULT_BASE: &str = "http://127.0.0.1:8080";
+const TOKEN_BYTES_MAX: usize = 4096;
+
+/// One command's surroundings.
+pub struct Context {
+    /// Variables.
+    pub env: Env,
+    /// Folders.
+    pub paths: Paths,
+    /// This workstation's name.
+    pub machine: String,
+    /// This person's name.
+    pub user: String,
+    /// This conversation.
+    pub session: SessionName,
+    /// The project.
+    pub project: Project,
+    /// The server's base address.
+    pub base: String,
+    /// Somebody said where the server is; without that nobody need hear that it is away.
+    pub base_is_configured: bool,
+    /// The identity file, when there is one.
+    pub identity_file: Option<PathBuf>,
+    /// The outbox's folder.
+    pub outbox: RealDisk,
+    /// The state folder.
+    pub state: RealDisk,
+    /// The server.
+    pub net: HttpNet,
+    /// Time.
+    pub clock: SystemClock,
+    /// Chance.
+    pub rng: OsRng,
+}
+
+/// Whose session it is.
+pub enum Whose<'a> {
+    /// A command at the shell.
+    Shell,
+    /// A hook of this host tool, with the id it gave.
+    Hook(&'a str, Option<&'a str>),
+}
+
+impl Context {
+    /// Reads everything. `cwd` is where the command (or the host's session) stands.
+    pub fn load(env: Env, cwd: &Path, whose: &Whose<'_>) -> Result<Self, ConfigError> {
+        let paths = Paths::find(&env)?;
+        let project = project::find(&env, cwd, paths.home.as_deref());
+        let found = identity::find(&env, &paths, &project.root)?;
+        let identity = found.identity;
+        let machine = identity.machine.clone().unwrap_or_else(|| hostname(&env));
+        let user = identity.user.clone().unwrap_or_else(|| user_name(&env));
+        let session = match whose {
+            Whose::Shell => session::of_shell(&env, &machine),
+            Whose::Hook(tool, id) => session::of_hook(&env, &machine, tool, *id),
+        };
+        let state = RealDisk::at(&paths.state);
+        let set = base_from_env(&env)?.or(identity.coord_api);
+        let running = || local_server::record(&state).map(|r| r.url);
+        let configured = set.is_some();
+        let base = set.or_else(running).unwrap_or_else(|| DEFAULT_BASE.to_owned());
+        let base = base.trim_end_matches('/').to_owned();
+        let token = token(&env, &state, identity.coord_token_file.as_deref(), &base)?;
+        Ok(Self {
+            net: HttpNet::new(&base, token.as_deref()),
+            outbox: RealDisk::at(&project.root.join(".claude")),
+            base_is_configured: configured,
+            identity_file: found.path,
+            clock: SystemClock,
+            rng: OsRng,
+            env,
+            paths,
+            machine,
+            user,
+            session,
+            project,
+            base,
+            state,
+        })
+    }
+
+    /// The breaker of the server.
+    pub fn breaker(&self) -> Breaker<'_> {
+        Breaker::new(&self.state, &self.clock, &self.rng, &self.base)
+    }
+
+    /// The way in which writes leave.
+    pub fn sender<'a>(&'a self, breaker: &'a Breaker<'a>) -> Sender<'a> {
+        Sender { outbox: &self.outbox, net: &self.net, breaker, clock: &self.clock, rng: &self.rng }
+    }
+
+    /// A write with a fresh id, of this session, now.
+    pub fn request(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Request {
+        Request {
+            ts: Some(self.clock.wall().to_string()),
+            method,
+            path: path.to_owned(),
+            body: body.map(|b| serde_json::to_value(b).expect("wire types are plain JSON")),
+            id: Some(fresh_id(&self.clock, &self.rng).to_string()),
+            session: Some(self.session.id.clone()),
+            seq: None,
+            not_after: None,
+            past: false,
+        }
+    }
+}
+
+/// The file in the state folder that names the outboxes of this workstation's projects.
+const OUTBOXES: &str = "outboxes";
+const OUTBOXES_MAX: usize = 200;
+
+impl Context {
+    /// Something was queued here: `coord sync` in another project sends it too. Best effort; the
+    /// outbox itself is found again by whoever works in this project.
+    pub fn remember_outbox(&self) {
+        let here = self.outbox.root().display().to_string();
+        let known = self.known_outboxes();
+        if here.contains('\n') || known.contains(&here) || known.len() >= OUTBOXES_MAX {
+            return;
+        }
+        if let Ok(file) = self.state.open_append(OUTBOXES) {
+            let _ = file.append(format!("{here}\n").as_bytes());
+        }
+    }
+
+    /// Outboxes of other projects of this workstation that still exist.
+    pub fn other_outboxes(&self) -> Vec<RealDisk> {
+        let here = self.outbox.root().display().to_string();
+        self.known_outboxes()
+            .into_iter()
+            .filter(|k| *k != here)
+            .map(|k| RealDisk::at(Path::new(&k)))
+            .filter(|d| anything_waiting(d).unwrap_or(false))
+            .collect()
+    }
+
+    fn known_outboxes(&self) -> Vec<String> {
+        let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+}
+
+fn base_from_env(env: &Env) -> Result<Option<String>, ConfigError> {
+    let Some(base) = env.get("COORD_API_URL") else { return Ok(None) };
+    check_base(base).map_err(|why| ConfigError::Variable {
+        name: "COORD_API_URL",
+        value: base.to_owned(),
+        why,
+    })?;
+    Ok(Some(base.to_owned()))
+}
+
+/// `COORD_AUTH_TOKEN`, then the file that identity.json names, then, for a server on this machine
+/// only, the token that `coord start` made. No token goes to an address it was not made for (G42).
+fn token(
+    env: &Env,
+    state: &RealDisk,
+    file: Option<&str>,
+    base: &str,
+) -> Result<Option<String>, ConfigError> {
+    if let Some(t) = env.get("COORD_AUTH_TOKEN") {
+        return checked(t, "COORD_AUTH_TOKEN").map(Some);
+    }
+    if let Some(file) = file {
+        let home = || env.path("HOME").unwrap_or_default();
+        let path = file.strip_prefix("~/").map_or_else(|| PathBuf::from(file), |r| home().join(r));
+        let text = std::fs::read_to_string(&path).map_err(|e| ConfigError::File {
+            path: path.display().to_string(),
+            why: format!("coord_token_file cannot be read: {e}"),
+        })?;
+        return checked(text.trim(), file).map(Some);
+    }
+    Ok(if local_server::is_loopback(base) { local_server::token(state) } else { None })
+}
+
+fn checked(token: &str, whence: &str) -> Result<String, ConfigError> {
+    let ok = !token.is_empty()
+        && token.len() <= TOKEN_BYTES_MAX
+        && token.bytes().all(|b| b.is_ascii_graphic());
+    if ok {
+        return Ok(token.to_owned());
+    }
+    // The value itself is a secret and stays out of the words.
+    Err(ConfigError::File {
+        path: whence.to_owned(),
+        why: "a token is one word of printable ASCII".to_owned(),
+    })
+}
+
+fn hostname(env: &Env) -> String {
+    let system = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = if system.is_empty() {
+        env.get("HOSTNAME").unwrap_or("localhost").to_owned()
+    } else {
+        system
+    };
+    name.replace('/', "-")
+}
+
+fn user_name(env: &Env) -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|v| env.get(v))
+        .map_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()), str::to_owned)
+}

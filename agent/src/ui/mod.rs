@@ -1,0 +1,4 @@
+//! What people, programs and models see.
+
+pub mod neutral;
+pub mod report;

@@ -1,0 +1,89 @@
+//! Text of others made harmless: every control, bidi and invisible character becomes a visible
+//! escape, so that no byte of a message steers a terminal or hides in a model's input (G48).
+
+/// One line: newlines and tabs are made visible too.
+pub fn line(text: &str) -> String {
+    visible(text, false)
+}
+
+/// Several lines: newline and tab stay, a CR before a newline goes.
+pub fn lines(text: &str) -> String {
+    visible(&text.replace("\r\n", "\n"), true)
+}
+
+fn visible(text: &str, keep_layout: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    for c in text.chars() {
+        let shown = match c {
+            '\n' | '\t' if keep_layout => true,
+            // An emoji's presentation selector, behind something that can have one.
+            '\u{fe0f}' => !before.is_ascii() && before != '\u{fe0f}',
+            c => !is_hidden(c),
+        };
+        if shown {
+            out.push(c);
+        } else {
+            out.extend(c.escape_unicode());
+        }
+        before = c;
+    }
+    out
+}
+
+/// Characters that a reader cannot see, or that change what is seen around them.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Cuts at most `bytes` off the front, at a character border.
+pub fn cut(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let mut end = bytes;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_shown_and_what_is_escaped() {
+        assert_eq!(line("caf\u{e9} \u{26a0}\u{fe0f}"), "caf\u{e9} \u{26a0}\u{fe0f}");
+        assert_eq!(line("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(line("a\nb"), "a\\u{a}b");
+        assert_eq!(lines("a\r\nb\tc\rd"), "a\nb\tc\\u{d}d");
+        assert_eq!(line("\u{202e}evil\u{2066}"), "\\u{202e}evil\\u{2066}");
+        assert_eq!(line("x\u{fe0f}\u{e0041}"), "x\\u{fe0f}\\u{e0041}");
+        assert_eq!(cut("a\u{e9}b", 2), "a");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_is_left(text in "[a-z\\x00-\\x1f\\x7f-\\x9f\u{200b}-\u{202e}\u{2066}-\u{206f}\u{fe00}-\u{fe0f}\u{e0000}-\u{e007f} \n]{0,80}") {
+            let shown = lines(&text);
+            for c in shown.chars() {
+                prop_assert!(c == '\n' || c == '\t' || !is_hidden(c), "{c:?} in {shown:?}");
+            }
+            prop_assert!(!line(&text).contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A command's outcome, and the one place that writes it to the terminal: the answer to stdout,
+//! everything else to stderr.
+
+use std::io::{self, Write};
+
+use coord_protocol::exit;
+use serde_json::{Value, json};
+
+/// Version of the `--json` object.
+const JSON_VERSION: u32 = 1;
+
+/// What a command found or did.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// For people, without a last newline.
+    pub text: String,
+    /// The same for programs.
+    pub json: Value,
+    /// For people, beside the answer: hints and warnings.
+    pub notes: Vec<String>,
+    /// Exit status.
+    pub exit: u8,
+}
+
+impl Report {
+    /// Done.
+    pub fn new(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, notes: Vec::new(), exit: exit::DONE }
+    }
+
+    /// Adds a note.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug, Clone)]
+pub struct CliError {
+    /// Exit status.
+    pub exit: u8,
+    /// What is wrong, naming the thing.
+    pub detail: String,
+    /// What to do.
+    pub hints: Vec<String>,
+    /// Facts for programs.
+    pub facts: Value,
+}
+
+impl CliError {
+    /// An error.
+    pub fn new(exit: u8, detail: impl Into<String>) -> Self {
+        Self { exit, detail: detail.into(), hints: Vec::new(), facts: Value::Null }
+    }
+
+    /// Adds a next step.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds what the server said besides.
+    pub fn facts(mut self, facts: Value) -> Self {
+        self.facts = facts;
+        self
+    }
+}
+
+impl From<crate::config::ConfigError> for CliError {
+    fn from(e: crate::config::ConfigError) -> Self {
+        Self::new(exit::CONFIG, e.to_string())
+    }
+}
+
+/// Prints an outcome and says with which status to end.
+pub fn finish(outcome: Result<Report, CliError>, as_json: bool) -> u8 {
+    let (stdout, stderr, code) = match outcome {
+        Ok(r) if as_json => {
+            let mut object = json!({"v": JSON_VERSION, "ok": true});
+            merge(&mut object, r.json);
+            (format!("{object}\n"), String::new(), r.exit)
+        }
+        Ok(r) => {
+            let text = if r.text.is_empty() { String::new() } else { format!("{}\n", r.text) };
+            (text, r.notes.iter().map(|n| format!("{n}\n")).collect(), r.exit)
+        }
+        Err(e) if as_json => {
+            let error =
+                json!({"exit": e.exit, "detail": e.detail, "hints": e.hints, "facts": e.facts});
+            let object = json!({"v": JSON_VERSION, "ok": false, "error": error});
+            (format!("{object}\n"), String::new(), e.exit)
+        }
+        Err(e) => {
+            let hints: String = e.hints.iter().map(|h| format!("  {h}\n")).collect();
+            (String::new(), format!("coord: {}\n{hints}", e.detail), e.exit)
+        }
+    };
+    // A closed pipe is the reader's choice and no error of ours.
+    let _ = io::stderr().write_all(stderr.as_bytes());
+    let mut out = io::stdout().lock();
+    match out.write_all(stdout.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => exit::NOT_DURABLE,
+        Ok(()) | Err(_) => code,
+    }
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(a), Value::Object(b)) = (into, from) {
+        a.extend(b);
+    }
+}
+
+/// Says something at once, beside the answer (a countdown, where a server listens).
+pub fn say_now(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes the answer at once, for commands that go on (`coord start`).
+pub fn answer_now(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
