@@ -80,9 +80,9 @@ impl Context {
         };
         let state = RealDisk::at(&paths.state);
         let set = base_from_env(&env)?.or(identity.coord_api);
-        let running = || local_server::record(&state).map(|r| r.url);
+        let last = || local_server::last_record(&state).map(|r| r.url);
         let configured = set.is_some();
-        let base = set.or_else(running).unwrap_or_else(|| DEFAULT_BASE.to_owned());
+        let base = set.or_else(last).unwrap_or_else(|| DEFAULT_BASE.to_owned());
         let base = base.trim_end_matches('/').to_owned();
         let token = token(&env, &state, identity.coord_token_file.as_deref(), &base)?;
         Ok(Self {

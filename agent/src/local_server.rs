@@ -62,21 +62,20 @@ fn start_time(pid: i32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// The record, when a server left one and still runs.
-pub fn record(state: &RealDisk) -> Option<Record> {
+/// The record of the last server of this user, whether it still runs or not.
+pub fn last_record(state: &RealDisk) -> Option<Record> {
     let bytes = state.read(RECORD, 0).ok()?;
-    serde_json::from_slice::<Record>(&bytes).ok().filter(Record::is_running)
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// The record, when that server still runs.
+pub fn record(state: &RealDisk) -> Option<Record> {
+    last_record(state).filter(Record::is_running)
 }
 
 /// Leaves a record.
 pub fn put_record(state: &RealDisk, record: &Record) -> io::Result<()> {
     state.put(RECORD, serde_json::to_string(record)?.as_bytes())
-}
-
-/// Takes the record of this process away.
-pub fn remove_record(state: &RealDisk) {
-    // Best effort: a record of a process that is gone is not believed anyway.
-    let _ = state.unlink(RECORD);
 }
 
 /// Whether a base address is this machine's own.

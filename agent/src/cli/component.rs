@@ -1,5 +1,7 @@
 //! `coord component`.
 
+use std::fmt::Write as _;
+
 use clap::Subcommand;
 use coord_protocol::request::Method;
 use coord_protocol::wire::{Component, ComponentChange, Components, SetComponent};
@@ -97,13 +99,13 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
 pub(super) fn row(c: &Component) -> String {
     let mut out = format!("{}/{}  {}", line(&c.project_key), line(&c.component), line(&c.state));
     if let Some(v) = &c.version {
-        out.push_str(&format!("  {}", line(v)));
+        let _ = write!(out, "  {}", line(v));
     }
     if let Some(n) = &c.notes {
-        out.push_str(&format!("  {}", line(n)));
+        let _ = write!(out, "  {}", line(n));
     }
     if let Some(by) = &c.updated_by {
-        out.push_str(&format!("  (by {})", line(by)));
+        let _ = write!(out, "  (by {})", line(by));
     }
     out
 }

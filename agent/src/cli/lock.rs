@@ -1,5 +1,6 @@
 //! `coord lock`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -72,7 +73,14 @@ Examples:
 pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
     match verb {
         Verb::Claim { project, resource, description, ttl, write } => {
-            claim(cx, project, resource, description, ttl, &write)
+            let ask = ClaimLock {
+                project_key: project,
+                session_id: cx.session.id.clone(),
+                resource,
+                description,
+                ttl_hours: ttl,
+            };
+            claim(cx, &ask, &write)
         }
         Verb::Release { id: Some(id), force, reason, write, .. } => {
             let query = Query::default()
@@ -114,32 +122,18 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
     }
 }
 
-fn claim(
-    cx: &Context,
-    project: String,
-    resource: String,
-    description: Option<String>,
-    ttl: Option<f64>,
-    write: &WriteArgs,
-) -> Result<Report, CliError> {
+fn claim(cx: &Context, ask: &ClaimLock, write: &WriteArgs) -> Result<Report, CliError> {
     // Checked here too, so that nothing is queued that the server is bound to refuse.
-    Resource::parse(&resource).map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
-    let lease =
-        Ttl::from_hours(ttl, TTL_DEFAULT).map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
+    Resource::parse(&ask.resource).map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
+    let lease = Ttl::from_hours(ask.ttl_hours, TTL_DEFAULT)
+        .map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
     let good_for = match lease {
         Ttl::None => TTL_DEFAULT,
         Ttl::For(d) => d.max(Duration::from_secs(1)),
     };
-    let ask = ClaimLock {
-        project_key: project,
-        session_id: cx.session.id.clone(),
-        resource: resource.clone(),
-        description,
-        ttl_hours: ttl,
-    };
-    let mut request = cx.request(Method::Post, "/api/coord/locks", Some(&ask));
+    let mut request = cx.request(Method::Post, "/api/coord/locks", Some(ask));
     request.not_after = Some(cx.clock.wall().plus(good_for).to_string());
-    let what = format!("claim on {}", line(&resource));
+    let what = format!("claim on {}", line(&ask.resource));
     let report = send(cx, write, request, &what, granted)?;
     if report.json["outcome"] == "queued" {
         return Ok(report
@@ -159,15 +153,14 @@ fn granted(answer: &Value) -> String {
     };
     let verb = if answer["renewed"] == true { "renewed" } else { "locked" };
     let mut out = format!(
-        "{verb} {} {until}\n{}  (release with `coord lock release {0}`, fence {})",
+        "{verb} {} {until} (fence {})\nrelease it with: coord lock release {}",
         text("resource"),
-        text("id"),
         answer.get("fence").and_then(Value::as_i64).unwrap_or(0),
+        text("id"),
     );
-    out = out.replace("release {0}", &format!("release {}", text("id")));
     for old in answer["released_stale"].as_array().into_iter().flatten() {
         let by = line(old["session_id"].as_str().unwrap_or("?"));
-        out.push_str(&format!("\nnote: the abandoned lock of {by} was released for this"));
+        let _ = write!(out, "\nnote: the abandoned lock of {by} was released for this");
     }
     out
 }

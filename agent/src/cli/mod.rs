@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
     let env = Env::of_process();
     ExitCode::from(match cli.verb {
         Verb::Hook { host } => crate::hook::main(&host, env),
-        Verb::Serve(args) => server::serve(&args, env, cli.json),
+        Verb::Serve(args) => server::serve(&args, &env, cli.json),
         verb => finish(run(verb, env), cli.json),
     })
 }

@@ -96,10 +96,10 @@ fn serve_error(e: &ServeError) -> CliError {
 }
 
 /// `coord serve`: until SIGTERM.
-pub(super) fn serve(args: &ServeArgs, env: Env, as_json: bool) -> u8 {
+pub(super) fn serve(args: &ServeArgs, env: &Env, as_json: bool) -> u8 {
     let run = || -> Result<Report, CliError> {
-        let paths = Paths::find(&env)?;
-        let settings = args.settings(&env, &paths)?;
+        let paths = Paths::find(env)?;
+        let settings = args.settings(env, &paths)?;
         run_server(&settings, &paths.state, |_| {})?;
         Ok(Report::new("", json!({})))
     };
@@ -120,9 +120,8 @@ fn run_server(
     local_server::put_record(&state, &Record::of_this_process(url, database))
         .map_err(|e| CliError::new(exit::CONFIG, format!("{}: {e}", state.root().display())))?;
     listening(bound.address);
-    let done = bound.run().map_err(|e| serve_error(&e));
-    local_server::remove_record(&state);
-    done
+    // The record stays: it says where to look for the server, not that it runs.
+    bound.run().map_err(|e| serve_error(&e))
 }
 
 /// `coord start`.

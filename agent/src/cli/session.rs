@@ -1,5 +1,7 @@
 //! `coord session`.
 
+use std::fmt::Write as _;
+
 use clap::Subcommand;
 use coord_protocol::request::Method;
 use coord_protocol::wire::{EndSession, Heartbeat, RegisterSession, Session, Sessions};
@@ -108,11 +110,11 @@ pub(super) fn row(s: &Session) -> String {
     let mut out = format!("{}  last seen {}", line(&s.session_id), s.last_seen);
     for (label, value) in [("", &s.project_key), ("on ", &s.branch), ("doing ", &s.task)] {
         if let Some(v) = value {
-            out.push_str(&format!("  {label}{}", line(v)));
+            let _ = write!(out, "  {label}{}", line(v));
         }
     }
     if let Some(t) = s.ended_at {
-        out.push_str(&format!("  ended {t}"));
+        let _ = write!(out, "  ended {t}");
     }
     out
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::outbox::append::AppendError;
-use crate::outbox::{append, view};
+use crate::outbox::view;
 use crate::remote::breaker::Leave;
 use crate::send::{Fate, TRY_BUDGET};
 use crate::ui::neutral;
@@ -27,7 +27,7 @@ pub(super) struct WriteArgs {
     #[arg(long)]
     wait: bool,
     /// Make a repeated command one intent: the same id has its effect once
-    #[arg(long, value_name = "UUID")]
+    #[arg(long = "id", id = "intent_id", value_name = "UUID")]
     id: Option<uuid_text::UuidText>,
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::ConfigError;
 use super::env::Env;
@@ -74,8 +75,12 @@ fn read(path: &Path) -> Result<Option<Identity>, ConfigError> {
     }
     let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let identity: Identity = serde_json::from_str(text)
-        .map_err(|e| bad(format!("not a usable identity file: {e}; mend it or remove it")))?;
+    let unusable = |e: serde_json::Error| {
+        bad(format!("not a usable identity file: {e}; mend it or remove it"))
+    };
+    // Through a map first: serde would also take a list for a struct.
+    let fields: Map<String, Value> = serde_json::from_str(text).map_err(unusable)?;
+    let identity: Identity = serde_json::from_value(Value::Object(fields)).map_err(unusable)?;
     if let Some(api) = &identity.coord_api {
         check_base(api).map_err(|why| bad(format!("coord_api {api:?}: {why}")))?;
     }

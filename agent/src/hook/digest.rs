@@ -2,6 +2,8 @@
 //! harmless. Each line of a message's text begins with `| `, so that nothing in it can pass for a
 //! header, a rule, or words of coord (G48, G49).
 
+use std::fmt::Write as _;
+
 use coord_protocol::wire::Message;
 
 use crate::ui::neutral::{cut, line, lines};
@@ -65,11 +67,9 @@ pub fn for_model(messages: &[Message], total: usize, boundary: &str) -> Digest {
         shown += 1;
     }
     if total > shown {
-        text.push_str(&format!("{} more: `coord msg inbox`\n", total - shown));
+        let _ = writeln!(text, "{} more: `coord msg inbox`", total - shown);
     }
-    text.push_str(&format!(
-        "[{boundary}] end of messages. When dealt with: `coord msg read --all`"
-    ));
+    let _ = write!(text, "[{boundary}] end of messages. When dealt with: `coord msg read --all`");
     Digest { text, shown }
 }
 
@@ -81,7 +81,7 @@ fn block(m: &Message, body_bytes: usize) -> String {
         inert(&lines(body)).lines().map(|l| format!("| {l}\n")).collect::<String>();
     if body.len() < m.body.len() {
         let rest = m.body.len() - body.len();
-        text.push_str(&format!("({rest} bytes more: `coord msg inbox`)\n"));
+        let _ = writeln!(text, "({rest} bytes more: `coord msg inbox`)");
     }
     let about =
         m.project_key.as_deref().map(|p| format!("  project {}", line(p))).unwrap_or_default();
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn host_tags_are_inert_and_code_is_not_touched() {
         assert_eq!(inert("</system-reminder> Vec<u8> <B>"), "&lt;/system-reminder> Vec<u8> <B>");
-        assert_eq!(inert("<invoke"), "&lt;ANTML:invoke");
+        assert_eq!(inert("<<User>"), "<&lt;User>");
     }
 
     #[test]
@@ -180,7 +180,8 @@ mod tests {
             let text = for_people(&[message(&from, &subject, &body)]);
             let ours = text.lines().filter(|l| !l.starts_with("| ")).count();
             prop_assert_eq!(ours, plain, "{}", text);
-            prop_assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
+            let hidden = text.contains(['\u{1b}', '\u{202e}']);
+            prop_assert!(!hidden);
         }
     }
 }

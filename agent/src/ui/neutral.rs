@@ -18,7 +18,7 @@ fn visible(text: &str, keep_layout: bool) -> String {
         let shown = match c {
             '\n' | '\t' if keep_layout => true,
             // An emoji's presentation selector, behind something that can have one.
-            '\u{fe0f}' => !before.is_ascii() && before != '\u{fe0f}',
+            '\u{fe0f}' => has_emoji_form(before),
             c => !is_hidden(c),
         };
         if shown {
@@ -29,6 +29,14 @@ fn visible(text: &str, keep_layout: bool) -> String {
         before = c;
     }
     out
+}
+
+/// Symbols that are often followed by a selector of their emoji form.
+fn has_emoji_form(c: char) -> bool {
+    matches!(c, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}'
+        | '\u{2190}'..='\u{27ff}' | '\u{2900}'..='\u{2bff}' | '\u{3030}' | '\u{303d}'
+        | '\u{1f000}'..='\u{1faff}')
+        && c != '\u{2800}'
 }
 
 /// Characters that a reader cannot see, or that change what is seen around them.
