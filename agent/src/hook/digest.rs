@@ -24,15 +24,17 @@ const RESERVED_TAGS: &[&str] = &[
     "assistant",
     "user",
     "human",
+    "developer",
+    "instructions",
     "hook_context",
     "task-notification",
     "function",
+    "invoke",
+    "parameter",
     "tool",
-    "antml",
-    "command-",
+    "command",
     "local-command",
-    "instructions",
-    "developer",
+    concat!("ant", "ml"),
 ];
 
 /// What was put into a context, and how far it got.
@@ -101,9 +103,10 @@ fn inert(text: &str) -> String {
     while let Some(at) = rest.find('<') {
         out.push_str(&rest[..at]);
         let name = rest[at + 1..].trim_start_matches('/');
-        let reserved = RESERVED_TAGS
-            .iter()
-            .any(|t| name.get(..t.len()).is_some_and(|n| n.eq_ignore_ascii_case(t)));
+        let reserved = RESERVED_TAGS.iter().any(|t| {
+            name.get(..t.len()).is_some_and(|n| n.eq_ignore_ascii_case(t))
+                && !name[t.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
+        });
         out.push_str(if reserved { "&lt;" } else { "<" });
         rest = &rest[at + 1..];
     }
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn host_tags_are_inert_and_code_is_not_touched() {
         assert_eq!(inert("</system-reminder> Vec<u8> <B>"), "&lt;/system-reminder> Vec<u8> <B>");
-        assert_eq!(inert("<<User>"), "<&lt;User>");
+        assert_eq!(inert("<<User> Vec<UserId>"), "<&lt;User> Vec<UserId>");
     }
 
     #[test]
