@@ -43,6 +43,9 @@ const EXIT_SYNC_FAILED: i32 = 74;
 /// Takes the reply; called once, from a thread of the engine.
 pub type Done = Box<dyn FnOnce(Reply) + Send>;
 
+/// Sessions that were noted as alive, and when: not every look into an inbox is a write.
+type Touched = Mutex<HashMap<String, Millis>>;
+
 type WriteHandler = fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>;
 type ReadHandler = fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>;
 
@@ -74,7 +77,7 @@ struct Inner {
     instance: String,
     gate: Gate,
     clock: Arc<LeaseClock<SystemClock>>,
-    touched: Mutex<HashMap<String, Millis>>,
+    touched: Arc<Touched>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -86,8 +89,10 @@ impl Engine {
         let instance = View::new(&conn).instance()?.unwrap_or_default();
         let store = Arc::new(store);
         let (writes, jobs) = sync_channel(WAITING_MAX);
+        let touched = Arc::new(Touched::default());
         let writer = Writer {
             conn,
+            touched: Arc::clone(&touched),
             store: Arc::clone(&store),
             rules,
             clock: Arc::clone(&clock),
@@ -113,7 +118,7 @@ impl Engine {
                 instance,
                 gate,
                 clock,
-                touched: Mutex::default(),
+                touched,
                 writer: Mutex::new(Some(handle)),
             }),
         })
@@ -166,11 +171,14 @@ impl Engine {
     fn submit(&self, job: Job) {
         match self.inner.writes.try_send(job) {
             Ok(()) => {}
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
-                if let Job::Write(w) = job {
-                    (w.done)(Reply::unavailable("Server"));
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => match job {
+                Job::Write(w) => (w.done)(Reply::unavailable("Server")),
+                Job::Touch(session) => {
+                    let touched = self.inner.touched.lock();
+                    touched.unwrap_or_else(PoisonError::into_inner).remove(&session);
                 }
-            }
+                Job::Probe(_) | Job::Stop => {}
+            },
         }
     }
 
@@ -239,6 +247,7 @@ fn begin(conn: &Connection) -> Stored<LeaseClock<SystemClock>> {
 
 struct Writer {
     conn: Connection,
+    touched: Arc<Touched>,
     store: Arc<Store>,
     rules: Rules,
     clock: Arc<LeaseClock<SystemClock>>,
@@ -294,6 +303,8 @@ impl Writer {
         if let Err(e) = state.and_then(|()| self.commit()) {
             warn!("{} requests not done: {e}", replies.len());
             let _ = self.conn.execute_batch("ROLLBACK");
+            // Signs of life may have been among it: the next ones are to be written.
+            self.touched.lock().unwrap_or_else(PoisonError::into_inner).clear();
             for (done, _) in replies {
                 done(Reply::unavailable("Database"));
             }

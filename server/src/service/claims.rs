@@ -3,6 +3,7 @@
 
 use coord_protocol::lease::{Standing, Ttl, standing};
 use coord_protocol::resource::Resource;
+use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimLock, EndedLock, Lock, Released, ReleasedAll};
 use serde_json::json;
 
@@ -258,15 +259,18 @@ pub fn list(
     after: Option<&str>,
     most: usize,
 ) -> Answer<Vec<Lock>> {
+    let from = after.map(|id| place_of(view, id)).transpose()?;
     let rows = match (f.project, f.resource) {
         (Some(project), Some(raw)) => {
             let wanted = Resource::parse(raw).map_err(|e| Refusal::new(422, e.to_string()))?;
             let mut near = view.claims_near(project, &wanted)?;
             near.retain(|row| {
                 row.expires_at.is_none_or(|e| e > cx.now)
+                    && from.as_ref().is_none_or(|from| place(row) > *from)
                     && f.session.is_none_or(|s| s == row.session_id)
                     && stored_resource(row).is_some_and(|r| r.overlap(&wanted).is_some())
             });
+            near.sort_by_key(place);
             near.truncate(most);
             near
         }
@@ -276,6 +280,18 @@ pub fn list(
         (project, None) => view.live_claims(cx.now, project, f.session, after, most)?,
     };
     Ok(rows.iter().map(lock_view).collect())
+}
+
+/// Where a row stands in a list of locks.
+fn place(row: &ClaimRow) -> (Millis, String) {
+    (row.acquired_at, row.id.clone())
+}
+
+/// The place behind which a list goes on; the lock there may have ended meanwhile.
+fn place_of(view: &View<'_>, id: &str) -> Answer<(Millis, String)> {
+    let row = view.claim(id)?;
+    let row = row.ok_or_else(|| Refusal::new(422, format!("after must be a lock, not {id:?}")))?;
+    Ok(place(&row))
 }
 
 /// One lock, live or not.

@@ -7,7 +7,7 @@ use coord_protocol::wire::{Message, Offered, Receipt, SendMessage};
 use serde_json::json;
 
 use super::{Answer, Cx, Refusal, fields};
-use crate::store::{Mailboxes, Stored, Tx, View};
+use crate::store::{Mailboxes, Page, Stored, Tx, View};
 
 /// Accepts a message.
 pub fn send(tx: &Tx<'_>, cx: &Cx<'_>, ask: SendMessage) -> Answer<Message> {
@@ -102,24 +102,14 @@ pub fn list(
     after: i64,
     most: usize,
 ) -> Answer<Vec<Message>> {
-    let Some(to) = f.to else {
-        return Ok(view.messages(f.from, f.project, after, most)?);
-    };
+    let page = Page { from: f.from, project: f.project, after, most };
+    let Some(to) = f.to else { return Ok(view.messages(page)?) };
     fields::session("to_session", to)?;
     if to == ALL_SESSIONS {
         return Err(Refusal::new(422, "to_session must name a session, to see its mail").into());
     }
     let boxes = mailboxes(view, cx, to)?;
-    let mut mail = if f.unread_only {
-        view.unread(&boxes, after, most)?
-    } else {
-        view.inbox(&boxes, after, most)?
-    };
-    mail.retain(|m| {
-        f.from.is_none_or(|x| x == m.from_session)
-            && f.project.is_none_or(|p| m.project_key.as_deref() == Some(p))
-    });
-    Ok(mail)
+    Ok(if f.unread_only { view.unread(&boxes, page)? } else { view.inbox(&boxes, page)? })
 }
 
 /// One message, as a session sees it.

@@ -7,7 +7,7 @@ use coord_protocol::wire::{CheckedIn, EndSession, RegisterSession, ReleasedAll, 
 use super::claims::{End, release_all};
 use super::messages::mailboxes;
 use super::{Answer, Cx, Refusal, fields};
-use crate::store::{Tx, View};
+use crate::store::{Page, Tx, View};
 
 /// Registers a session, or adds to what is known of it, and hands over its unread mail: the one
 /// round trip of a session-start hook.
@@ -54,7 +54,7 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
     };
     tx.put_session(&session)?;
     let boxes = mailboxes(tx, cx, &session.session_id)?;
-    let unread = tx.unread(&boxes, 0, PAGE_DEFAULT)?;
+    let unread = tx.unread(&boxes, Page { most: PAGE_DEFAULT, ..Page::default() })?;
     let unread_count = if unread.len() < PAGE_DEFAULT {
         unread.len()
     } else {

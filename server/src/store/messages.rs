@@ -21,6 +21,23 @@ pub struct Mailboxes {
     pub read_to: i64,
 }
 
+/// Which messages of a list, and how many.
+#[derive(Default, Clone, Copy)]
+pub struct Page<'a> {
+    /// Sent by this session only.
+    pub from: Option<&'a str>,
+    /// About this project only.
+    pub project: Option<&'a str>,
+    /// Behind this one.
+    pub after: i64,
+    /// Not more than these.
+    pub most: usize,
+}
+
+/// What a page narrows: ?6 sender, ?7 project, ?8 after, ?9 most.
+const OF_PAGE: &str = "(?6 IS NULL OR m.from_session = ?6) AND (?7 IS NULL OR m.project_key = ?7)
+    AND m.seq > ?8";
+
 /// A message as its viewer ?1 sees it.
 const AS_SEEN: &str = "SELECT m.id, m.seq, m.from_session, m.to_session, m.project_key, m.subject,
     m.body, m.created_at, COALESCE(r.read_at, m.read_at), r.offered_at
@@ -57,12 +74,8 @@ impl View<'_> {
     }
 
     /// Unread mail of a session, oldest first.
-    pub fn unread(&self, b: &Mailboxes, after: i64, most: usize) -> Stored<Vec<Message>> {
-        self.rows(
-            &format!("{AS_SEEN} WHERE m.seq > ?6 AND ({}) ORDER BY m.seq LIMIT ?7", unread_where()),
-            params![b.session, b.machine, b.user, b.since.0, b.read_to, after, limit(most)],
-            message,
-        )
+    pub fn unread(&self, b: &Mailboxes, page: Page<'_>) -> Stored<Vec<Message>> {
+        self.mail(&unread_where(), b, page)
     }
 
     /// How much mail a session has not read.
@@ -88,32 +101,40 @@ impl View<'_> {
     }
 
     /// All mail of a session, read or not, oldest first.
-    pub fn inbox(&self, b: &Mailboxes, after: i64, most: usize) -> Stored<Vec<Message>> {
+    pub fn inbox(&self, b: &Mailboxes, page: Page<'_>) -> Stored<Vec<Message>> {
+        let mine = format!(
+            "m.to_session IN (?1, ?2, ?3) OR (m.to_session = '{ALL_SESSIONS}'
+             AND m.created_at >= ?4 AND m.from_session <> ?1)"
+        );
+        self.mail(&mine, b, page)
+    }
+
+    fn mail(&self, mine: &str, b: &Mailboxes, page: Page<'_>) -> Stored<Vec<Message>> {
         self.rows(
-            &format!(
-                "{AS_SEEN} WHERE m.seq > ?5 AND (m.to_session IN (?1, ?2, ?3) OR
-                 (m.to_session = '{ALL_SESSIONS}' AND m.created_at >= ?4 AND m.from_session <> ?1))
-                 ORDER BY m.seq LIMIT ?6"
-            ),
-            params![b.session, b.machine, b.user, b.since.0, after, limit(most)],
+            &format!("{AS_SEEN} WHERE {OF_PAGE} AND ({mine}) ORDER BY m.seq LIMIT ?9"),
+            params![
+                b.session,
+                b.machine,
+                b.user,
+                b.since.0,
+                b.read_to,
+                page.from,
+                page.project,
+                page.after,
+                limit(page.most)
+            ],
             message,
         )
     }
 
     /// Messages by sender and project, oldest first.
-    pub fn messages(
-        &self,
-        from: Option<&str>,
-        project: Option<&str>,
-        after: i64,
-        most: usize,
-    ) -> Stored<Vec<Message>> {
+    pub fn messages(&self, page: Page<'_>) -> Stored<Vec<Message>> {
         self.rows(
             &format!(
                 "{AS_SEEN} WHERE (?2 IS NULL OR m.from_session = ?2)
                  AND (?3 IS NULL OR m.project_key = ?3) AND m.seq > ?4 ORDER BY m.seq LIMIT ?5"
             ),
-            params!["", from, project, after, limit(most)],
+            params!["", page.from, page.project, page.after, limit(page.most)],
             message,
         )
     }

@@ -21,7 +21,7 @@ pub use applied::Applied;
 pub use claims::ClaimRow;
 pub(crate) use guard::configure;
 pub use guard::{OpenError, Store};
-pub use messages::Mailboxes;
+pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
