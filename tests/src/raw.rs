@@ -171,6 +171,12 @@ impl Conn {
         self.answer_to("GET")
     }
 
+    /// Reads the 100 that a request with `Expect: 100-continue` waits for: the server has its head
+    /// and reads on.
+    pub fn told_to_go_on(&mut self) -> io::Result<bool> {
+        Ok(self.head()?.0 == 100)
+    }
+
     fn answer_to(&mut self, method: &str) -> io::Result<Answer> {
         let (status, headers) = loop {
             let head = self.head()?;

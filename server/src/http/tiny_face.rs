@@ -69,11 +69,16 @@ fn header(request: &Request, name: &'static str) -> Option<String> {
 
 /// Framing that tiny_http would guess about is refused (CVE-2026-66752).
 fn read(request: &mut Request) -> Result<Call, Reply> {
-    let lengths = request.headers().iter().filter(|h| h.field.equiv("content-length")).count();
+    let lengths: Vec<_> =
+        request.headers().iter().filter(|h| h.field.equiv("content-length")).collect();
+    let digits = |h: &&Header| h.value.as_str().bytes().all(|b| b.is_ascii_digit());
     if header(request, "transfer-encoding").is_some() {
         return Err(Reply::error(411, "send a Content-Length; chunked bodies are not read here"));
     }
-    if lengths > 1 || (lengths == 1 && request.body_length().is_none()) {
+    if lengths.len() > 1
+        || !lengths.iter().all(digits)
+        || (lengths.len() == 1 && request.body_length().is_none())
+    {
         return Err(Reply::error(400, "bad Content-Length"));
     }
     let too_large = || Reply::error(413, format!("the body is larger than {BODY_BYTES_MAX} bytes"));

@@ -283,12 +283,12 @@ pub fn list(
 }
 
 /// Where a row stands in a list of locks.
-fn place(row: &ClaimRow) -> (Millis, String) {
-    (row.acquired_at, row.id.clone())
+fn place(row: &ClaimRow) -> (Millis, Option<i64>) {
+    (row.acquired_at, row.fence)
 }
 
 /// The place behind which a list goes on; the lock there may have ended meanwhile.
-fn place_of(view: &View<'_>, id: &str) -> Answer<(Millis, String)> {
+fn place_of(view: &View<'_>, id: &str) -> Answer<(Millis, Option<i64>)> {
     let row = view.claim(id)?;
     let row = row.ok_or_else(|| Refusal::new(422, format!("after must be a lock, not {id:?}")))?;
     Ok(place(&row))

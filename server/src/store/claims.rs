@@ -109,9 +109,9 @@ impl View<'_> {
                  AND (expires_at IS NULL OR expires_at > ?1)
                  AND (?2 IS NULL OR claim.project_key = ?2)
                  AND (?3 IS NULL OR claim.session_id = ?3)
-                 AND (?4 IS NULL OR (acquired_at, claim.id) >
-                      (SELECT acquired_at, id FROM claim WHERE id = ?4))
-                 ORDER BY acquired_at, claim.id LIMIT ?5"
+                 AND (?4 IS NULL OR (acquired_at, fence) >
+                      (SELECT acquired_at, fence FROM claim WHERE id = ?4))
+                 ORDER BY acquired_at, fence LIMIT ?5"
             ),
             params![now.0, project, session, after, limit(most)],
             claim,

@@ -1,1 +1,16 @@
 //! The server over HTTP.
+
+mod abuse;
+mod batch;
+mod crash;
+mod database;
+mod errors;
+mod framing;
+mod gate;
+mod helpers;
+mod leases;
+mod locks;
+mod messages;
+mod once;
+mod seed;
+mod slow;
