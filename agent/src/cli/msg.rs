@@ -6,7 +6,7 @@ use clap::Subcommand;
 use coord_protocol::exit;
 use coord_protocol::request::Method;
 use coord_protocol::session::{ALL_SESSIONS, address};
-use coord_protocol::wire::{Message, Messages, Offered, Receipt, SendMessage};
+use coord_protocol::wire::{Message, Messages, Offered, ReadMessages, Receipt, SendMessage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -114,6 +114,10 @@ fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
     };
     let report = Report::new(text, raw);
     note_offered(cx, &mail.messages);
+    let report = match mail.next {
+        Some(_) => report.note("there are more than these 500"),
+        None => report,
+    };
     let unread = mail.messages.iter().any(|m| m.read_at.is_none());
     Ok(if unread {
         report.note("mark them read with `coord msg read <id>` or `coord msg read --all`")
@@ -144,26 +148,35 @@ fn mark_read(
     all: bool,
     write: &WriteArgs,
 ) -> Result<Report, CliError> {
-    let ids =
-        if all { fetch(cx, true)?.0.messages.into_iter().map(|m| m.id).collect() } else { ids };
-    let mut texts = Vec::new();
-    let mut results = Vec::new();
-    let mut notes = Vec::new();
-    for id in &ids {
-        let query = Query::default().and("session_id", Some(&cx.session.id));
-        let path = query.on(&format!("/api/coord/messages/{}/read", encode(id)));
-        let request = cx.request(Method::Put, &path, None::<&Value>);
-        let what = format!("read mark of {}", line(id));
-        let report = send(cx, write, request, &what, |_| format!("read: {}", line(id)))?;
-        texts.push(report.text);
-        results.push(report.json);
-        notes = report.notes;
+    if !all {
+        return read_now(cx, ids, write);
     }
-    if ids.is_empty() {
-        texts.push("no unread messages".to_owned());
+    let mut done = 0;
+    loop {
+        let ids: Vec<String> = fetch(cx, true)?.0.messages.into_iter().map(|m| m.id).collect();
+        if ids.is_empty() {
+            let text =
+                if done == 0 { "no unread messages".to_owned() } else { format!("read: {done}") };
+            return Ok(Report::new(text, json!({"outcome": "done", "read": done})));
+        }
+        done += ids.len();
+        let report = read_now(cx, ids, write)?;
+        // Queued: the next look would find the same messages unread.
+        if report.json["outcome"] == "queued" {
+            return Ok(report);
+        }
     }
-    let report = Report::new(texts.join("\n"), json!({"read": results}));
-    Ok(notes.into_iter().fold(report, Report::note))
+}
+
+fn read_now(cx: &Context, ids: Vec<String>, write: &WriteArgs) -> Result<Report, CliError> {
+    let text = ids.iter().map(|id| format!("read: {}", line(id))).collect::<Vec<_>>().join("\n");
+    let what = match ids.as_slice() {
+        [one] => format!("read mark of {}", line(one)),
+        many => format!("read marks of {} messages", many.len()),
+    };
+    let ask = ReadMessages { session_id: cx.session.id.clone(), ids };
+    let request = cx.request(Method::Post, "/api/coord/messages/read", Some(&ask));
+    send(cx, write, request, &what, |_| text)
 }
 
 #[derive(Deserialize)]

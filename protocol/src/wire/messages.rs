@@ -72,6 +72,16 @@ pub struct Offered {
     pub ids: Vec<String>,
 }
 
+/// `POST /api/coord/messages/read`: the session has read these; all of them or, when one is unknown
+/// or not for it, none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadMessages {
+    /// The session that read them.
+    pub session_id: String,
+    /// Which messages; at most [`crate::limits::PAGE_MAX`].
+    pub ids: Vec<String>,
+}
+
 /// One recipient's state of a message: `GET /api/coord/messages/<id>/receipts`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Receipt {

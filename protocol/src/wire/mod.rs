@@ -15,7 +15,7 @@ pub use components::{Component, ComponentChange, Components, SetComponent, SetCo
 pub use decisions::{AddDecision, Decision, Decisions};
 pub use error::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
 pub use locks::{ClaimLock, EndedLock, Lock, Locks, Released, ReleasedAll};
-pub use messages::{Message, Messages, Offered, Receipt, SendMessage};
+pub use messages::{Message, Messages, Offered, ReadMessages, Receipt, SendMessage};
 pub use sessions::{CheckedIn, EndSession, Heartbeat, RegisterSession, Session, Sessions};
 pub use status::{Health, Status};
 pub use todos::{AddTodo, ChangeTodo, Todo, Todos};

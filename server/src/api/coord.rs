@@ -4,7 +4,8 @@ use coord_protocol::limits::{PAGE_DEFAULT, PAGE_MAX};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{
     ClaimLock, Components, Decisions, EndSession, Heartbeat, Locks, Messages, Offered,
-    RegisterSession, Sessions, SetComponent, SetComponentAt, Todos, WorkItems, Workflows,
+    ReadMessages, RegisterSession, Sessions, SetComponent, SetComponentAt, Todos, WorkItems,
+    Workflows,
 };
 use serde_json::{Value, json};
 
@@ -209,6 +210,11 @@ pub(super) fn read_message(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<
     };
     let session = m.query("session_id").or_else(in_body);
     ok(&messages::mark_read(tx, cx, m.param(0), session.as_deref())?)
+}
+
+pub(super) fn read_messages(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: ReadMessages = from_json::body(&m.call.body)?;
+    ok(&json!({"read": messages::mark_all_read(tx, cx, &ask)?}))
 }
 
 // Todos

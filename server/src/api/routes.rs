@@ -70,6 +70,7 @@ static ROUTES: &[Route] = &[
     read("/api/coord/messages/*/receipts", coord::message_receipts),
     write("POST", "/api/coord/messages", coord::send_message),
     write("POST", "/api/coord/messages/offered", coord::messages_offered),
+    write("POST", "/api/coord/messages/read", coord::read_messages),
     write("PUT", "/api/coord/messages/*/read", coord::read_message),
     read("/api/coord/todos", coord::list_todos),
     read("/api/coord/todos/*", coord::show_todo),

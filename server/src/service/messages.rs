@@ -1,9 +1,9 @@
 //! Messages: sending to an address that exists, and keeping per session what was offered and read.
 
-use coord_protocol::limits::BROADCAST_LOOKBACK;
+use coord_protocol::limits::{BROADCAST_LOOKBACK, PAGE_MAX};
 use coord_protocol::session::{ALL_SESSIONS, MAIN, machine_of, main_of};
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{Message, Offered, Receipt, SendMessage};
+use coord_protocol::wire::{Message, Offered, ReadMessages, Receipt, SendMessage};
 use serde_json::json;
 
 use super::{Answer, Cx, Refusal, fields};
@@ -138,19 +138,40 @@ pub fn mark_read(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, by: Option<&str>) -> Answer
     };
     fields::session("session_id", &reader)?;
     let boxes = mailboxes(tx, cx, &reader)?;
-    let mine = m.to_session == ALL_SESSIONS
-        || [Some(&boxes.session), boxes.machine.as_ref(), boxes.user.as_ref()]
-            .contains(&Some(&m.to_session));
-    if !mine {
-        let detail = format!("message {id} is for {}, not for {reader}", m.to_session);
-        return Err(Refusal::new(403, detail).into());
-    }
+    note_read(tx, cx, &m, &boxes)?;
     tx.touch_session(&reader, cx.now)?;
-    tx.note_read(&m, &reader, cx.now)?;
     if m.to_session == ALL_SESSIONS {
         tx.advance_read_mark(&boxes)?;
     }
     show(tx, id, &reader)
+}
+
+/// Marks messages read for a session: all of them or none.
+pub fn mark_all_read(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ReadMessages) -> Answer<usize> {
+    fields::session("session_id", &ask.session_id)?;
+    if ask.ids.len() > PAGE_MAX {
+        return Err(Refusal::new(422, format!("more than {PAGE_MAX} ids")).into());
+    }
+    let boxes = mailboxes(tx, cx, &ask.session_id)?;
+    for id in &ask.ids {
+        let m = show(tx, id, &ask.session_id)?;
+        note_read(tx, cx, &m, &boxes)?;
+    }
+    tx.touch_session(&ask.session_id, cx.now)?;
+    tx.advance_read_mark(&boxes)?;
+    Ok(ask.ids.len())
+}
+
+/// One message read by the session of these mailboxes, if it is for one of them.
+fn note_read(tx: &Tx<'_>, cx: &Cx<'_>, m: &Message, boxes: &Mailboxes) -> Answer<()> {
+    let mine = m.to_session == ALL_SESSIONS
+        || [Some(&boxes.session), boxes.machine.as_ref(), boxes.user.as_ref()]
+            .contains(&Some(&m.to_session));
+    if !mine {
+        let detail = format!("message {} is for {}, not for {}", m.id, m.to_session, boxes.session);
+        return Err(Refusal::new(403, detail).into());
+    }
+    Ok(tx.note_read(m, &boxes.session, cx.now)?)
 }
 
 /// Notes that messages were printed into a session and flushed (G31). Unknown ids are ignored: the
