@@ -12,7 +12,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::abuse::{best_of, recovers};
+use super::abuse::{at_rest, best_of, recovers};
 
 /// Sends a piece every now and then until the server closes; how long that took.
 fn drip(mut conn: Conn, piece: &[u8]) -> Duration {
@@ -105,8 +105,7 @@ fn who_does_not_read() {
     for _ in 0..60 {
         s.post("/api/coord/messages", &long).expect(201);
     }
-    recovers(&s);
-    let before = s.descriptors();
+    let before = at_rest(&s);
     let ask = b"GET /api/coord/messages?limit=100 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let [deaf, mut nibbler] = [(); 2].map(|()| {
         let mut stream = TcpStream::connect(s.address()).unwrap();
