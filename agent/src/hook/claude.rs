@@ -28,6 +28,11 @@ const DRAIN_BUDGET: Duration = Duration::from_millis(350);
 /// Noting what was offered, after the answer.
 const AFTER_BUDGET: Duration = Duration::from_millis(250);
 
+/// Whether there is anything to do for an event.
+pub(super) fn concerns(event: &str) -> bool {
+    matches!(event, "SessionStart" | "SessionEnd")
+}
+
 pub(super) fn answer(cx: Context, input: &Input) -> Answer {
     match input.event.as_str() {
         "SessionStart" => session_start(cx, input),

@@ -74,6 +74,9 @@ fn answer(host: &str, env: Env) -> Result<Answer, String> {
         .read_to_end(&mut bytes)
         .map_err(|e| format!("stdin: {e}"))?;
     let input = Input::parse(&bytes)?;
+    if host == "claude" && !claude::concerns(&input.event) {
+        return Ok(Answer::nothing());
+    }
     let cwd =
         input.cwd.clone().or_else(|| std::env::current_dir().ok()).ok_or("no working folder")?;
     match host {
