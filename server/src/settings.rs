@@ -14,7 +14,7 @@ pub struct Settings {
     pub address: SocketAddr,
     /// `COORD_DATABASE_PATH`.
     pub database: PathBuf,
-    /// `COORD_AUTH_TOKEN`; `None` with `COORD_ALLOW_INSECURE_NO_AUTH`.
+    /// `COORD_AUTH_TOKEN`; `None` without one and with `COORD_ALLOW_INSECURE_NO_AUTH`.
     pub token: Option<String>,
     /// `COORD_ALLOWED_HOSTS`: names, divided by commas, under which the server is reached.
     pub hosts: Vec<String>,
@@ -68,8 +68,8 @@ impl Settings {
             address: SocketAddr::new(host, port),
             database: set("COORD_DATABASE_PATH").map_or(database, PathBuf::from),
             token: match (token, open) {
-                (_, true) => None,
-                (Some(t), false) => Some(t),
+                (Some(t), _) => Some(t),
+                (None, true) => None,
                 (None, false) => return Err(BadSetting::NoToken),
             },
             hosts: set("COORD_ALLOWED_HOSTS")

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Subcommand;
 use coord_protocol::request::Method;
-use coord_protocol::wire::{Component, ComponentChange, Components, SetComponent};
-use serde::Deserialize;
+use coord_protocol::wire::{Component, ComponentHistory, Components, SetComponent};
 
 use super::reading::{Query, encode, read};
 use super::writing::{WriteArgs, send};
@@ -50,11 +49,6 @@ Example:
     },
 }
 
-#[derive(Deserialize)]
-struct History {
-    history: Vec<ComponentChange>,
-}
-
 pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
     match verb {
         Verb::Set { project, component, state, version, notes, write } => {
@@ -85,7 +79,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 encode(&project),
                 encode(&component)
             );
-            let (h, raw): (History, _) = read(cx, &path)?;
+            let (h, raw): (ComponentHistory, _) = read(cx, &path)?;
             let rows: Vec<_> = h
                 .history
                 .iter()

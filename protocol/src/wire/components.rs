@@ -66,6 +66,9 @@ pub struct Components {
     pub components: Vec<Component>,
     /// How many.
     pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One row of `GET /api/coord/components/<project>/<component>/history`.
@@ -76,4 +79,16 @@ pub struct ComponentChange {
     /// What it became.
     #[serde(flatten)]
     pub component: Component,
+}
+
+/// `GET /api/coord/components/<project>/<component>/history`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ComponentHistory {
+    /// Latest first.
+    pub history: Vec<ComponentChange>,
+    /// How many.
+    pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
 }

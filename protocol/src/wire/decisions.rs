@@ -62,4 +62,7 @@ pub struct Decisions {
     pub decisions: Vec<Decision>,
     /// How many.
     pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

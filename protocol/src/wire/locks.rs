@@ -44,6 +44,12 @@ pub struct Lock {
     pub expires_at: Option<Millis>,
     /// Grows with each grant: a holder proves with it that it is the latest.
     pub fence: i64,
+    /// When it ended; absent while it is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Millis>,
+    /// Why it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<String>,
     /// True when the same session had it already and only extended it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,

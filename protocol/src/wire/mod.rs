@@ -11,7 +11,9 @@ mod status;
 mod todos;
 mod work;
 
-pub use components::{Component, ComponentChange, Components, SetComponent, SetComponentAt};
+pub use components::{
+    Component, ComponentChange, ComponentHistory, Components, SetComponent, SetComponentAt,
+};
 pub use decisions::{AddDecision, Decision, Decisions};
 pub use error::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
 pub use locks::{ClaimLock, EndedLock, Lock, Locks, Released, ReleasedAll};

@@ -95,4 +95,7 @@ pub struct Sessions {
     pub sessions: Vec<Session>,
     /// How many.
     pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

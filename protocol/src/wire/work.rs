@@ -60,10 +60,13 @@ pub struct Workflow {
 /// `GET /api/coord/workflows`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Workflows {
-    /// Newest change first.
+    /// Newest first.
     pub workflows: Vec<Workflow>,
     /// How many.
     pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `POST /api/coord/work-items`.
@@ -142,4 +145,7 @@ pub struct WorkItems {
     pub work_items: Vec<WorkItem>,
     /// How many.
     pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

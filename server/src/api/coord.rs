@@ -3,12 +3,13 @@
 use coord_protocol::limits::{PAGE_DEFAULT, PAGE_MAX};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{
-    ClaimLock, Components, Decisions, EndSession, Heartbeat, Locks, Messages, Offered,
-    ReadMessages, RegisterSession, Sessions, SetComponent, SetComponentAt, Todos, WorkItems,
-    Workflows,
+    ClaimLock, ComponentHistory, Components, Decisions, EndSession, Heartbeat, Locks, Messages,
+    Offered, ReadMessages, RegisterSession, Sessions, SetComponent, SetComponentAt, Todos,
+    WorkItems, Workflows,
 };
 use serde_json::{Value, json};
 
+use super::routes::decode_segment;
 use super::{Matched, created, json as from_json, ok};
 use crate::service::claims::{self, Claimed, End, LockFilter, Release};
 use crate::service::messages::{self, MessageFilter};
@@ -58,9 +59,9 @@ pub(super) fn list_locks(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<T
         session: session.as_deref(),
     };
     let most = m.limit()?;
-    let locks = claims::list(v, cx, &filter, after.as_deref(), most)?;
-    let next = locks.last().filter(|_| locks.len() == most).map(|l| l.id.clone());
-    ok(&Locks { count: locks.len(), locks, next })
+    let page = claims::list(v, cx, &filter, after.as_deref(), most)?;
+    let next = page.next(|l| l.id.clone());
+    ok(&Locks { count: page.rows.len(), locks: page.rows, next })
 }
 
 pub(super) fn show_lock(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -70,8 +71,8 @@ pub(super) fn show_lock(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Tol
 pub(super) fn claim_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let ask: ClaimLock = from_json::body(&m.call.body)?;
     match claims::claim(tx, cx, &ask)? {
-        Claimed::Granted(lock) if lock.renewed => ok(&lock),
-        Claimed::Granted(lock) => created(&lock),
+        Claimed::Granted(lock) if lock.renewed => ok(&*lock),
+        Claimed::Granted(lock) => created(&*lock),
         Claimed::Past(id) => ok(&json!({
             "id": id,
             "outcome": "past",
@@ -98,8 +99,22 @@ pub(super) fn release_locks(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer
 // Components
 
 pub(super) fn list_components(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let components = v.components(m.query("project_key").as_deref(), m.limit()?)?;
-    ok(&Components { count: components.len(), components })
+    let after = m.query("after").map(|a| component_place(&a)).transpose()?;
+    let page = v.components(m.query("project_key").as_deref(), after, m.limit()?)?;
+    let next = page.next(|c| format!("{}/{}", encode(&c.project_key), encode(&c.component)));
+    ok(&Components { count: page.rows.len(), components: page.rows, next })
+}
+
+/// `<project>/<component>`, each percent-encoded: where a list of components goes on.
+fn component_place(after: &str) -> Result<(String, String), Refusal> {
+    let (project, name) = after.split_once('/').ok_or_else(|| {
+        Refusal::new(422, format!("after must be what `next` said, not {after:?}"))
+    })?;
+    Ok((decode_segment(project), decode_segment(name)))
+}
+
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 pub(super) fn show_component(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -107,8 +122,10 @@ pub(super) fn show_component(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answe
 }
 
 pub(super) fn component_history(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let history = components::history(v, m.param(0), m.param(1), m.limit()?)?;
-    ok(&json!({"count": history.len(), "history": history}))
+    let before = if m.query("after").is_some() { m.after()? } else { i64::MAX };
+    let page = components::history(v, m.param(0), m.param(1), before, m.limit()?)?;
+    let next = page.next(|c| c.seq);
+    ok(&ComponentHistory { count: page.rows.len(), history: page.rows, next })
 }
 
 pub(super) fn set_component(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -132,8 +149,11 @@ pub(super) fn set_component_at(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Ans
 
 pub(super) fn list_workflows(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (project, status) = (m.query("project_key"), m.query("status"));
-    let workflows = v.workflows(project.as_deref(), status.as_deref(), false, m.limit()?)?;
-    ok(&Workflows { count: workflows.len(), workflows })
+    let after = m.query("after");
+    let page =
+        v.workflows(project.as_deref(), status.as_deref(), false, after.as_deref(), m.limit()?)?;
+    let next = page.next(|w| w.id.clone());
+    ok(&Workflows { count: page.rows.len(), workflows: page.rows, next })
 }
 
 pub(super) fn show_workflow(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -150,10 +170,16 @@ pub(super) fn change_workflow(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answ
 
 pub(super) fn list_work_items(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (workflow, project) = (m.query("workflow_id"), m.query("project_key"));
-    let status = m.query("status");
-    let work_items =
-        v.work_items(workflow.as_deref(), project.as_deref(), status.as_deref(), m.limit()?)?;
-    ok(&WorkItems { count: work_items.len(), work_items })
+    let (status, after) = (m.query("status"), m.query("after"));
+    let page = v.work_items(
+        workflow.as_deref(),
+        project.as_deref(),
+        status.as_deref(),
+        after.as_deref(),
+        m.limit()?,
+    )?;
+    let next = page.next(|w| w.id.clone());
+    ok(&WorkItems { count: page.rows.len(), work_items: page.rows, next })
 }
 
 pub(super) fn show_work_item(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -179,10 +205,9 @@ pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answe
         from: from.as_deref(),
         project: project.as_deref(),
     };
-    let most = m.limit()?;
-    let messages = messages::list(v, cx, &filter, m.after()?, most)?;
-    let next = messages.last().filter(|_| messages.len() == most).map(|l| l.seq);
-    ok(&Messages { count: messages.len(), messages, next })
+    let page = messages::list(v, cx, &filter, m.after()?, m.limit()?)?;
+    let next = page.next(|m| m.seq);
+    ok(&Messages { count: page.rows.len(), messages: page.rows, next })
 }
 
 pub(super) fn show_message(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -222,10 +247,10 @@ pub(super) fn read_messages(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer
 pub(super) fn list_todos(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (user, project) = (m.query("assigned_to_user"), m.query("project_key"));
     let status = m.query("status").filter(|s| s != "all");
-    let most = m.limit()?;
-    let rows = v.todos(user.as_deref(), project.as_deref(), status.as_deref(), m.after()?, most)?;
-    let next = rows.last().filter(|_| rows.len() == most).map(|(seq, _)| *seq);
-    let todos: Vec<_> = rows.into_iter().map(|(_, t)| t).collect();
+    let page =
+        v.todos(user.as_deref(), project.as_deref(), status.as_deref(), m.after()?, m.limit()?)?;
+    let next = page.next(|(seq, _)| *seq);
+    let todos: Vec<_> = page.rows.into_iter().map(|(_, t)| t).collect();
     ok(&Todos { count: todos.len(), todos, next })
 }
 
@@ -244,9 +269,11 @@ pub(super) fn change_todo(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<T
 // Sessions
 
 pub(super) fn list_sessions(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let project = m.query("project_key");
-    let sessions = v.sessions(project.as_deref(), Millis(0), m.call.flag("all"), m.limit()?)?;
-    ok(&Sessions { count: sessions.len(), sessions })
+    let (project, after) = (m.query("project_key"), m.query("after"));
+    let all = m.call.flag("all");
+    let page = v.sessions(project.as_deref(), Millis(0), all, after.as_deref(), m.limit()?)?;
+    let next = page.next(|s| s.session_id.clone());
+    ok(&Sessions { count: page.rows.len(), sessions: page.rows, next })
 }
 
 pub(super) fn show_session(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -276,8 +303,11 @@ pub(super) fn list_decisions(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answe
         .query("since")
         .map(|t| Millis::parse(&t).map_err(|e| Refusal::new(422, format!("since: {e}"))))
         .transpose()?;
-    let decisions = v.decisions(project.as_deref(), category.as_deref(), since, m.limit()?)?;
-    ok(&Decisions { count: decisions.len(), decisions })
+    let after = m.query("after");
+    let page =
+        v.decisions(project.as_deref(), category.as_deref(), since, after.as_deref(), m.limit()?)?;
+    let next = page.next(|d| d.id.clone());
+    ok(&Decisions { count: page.rows.len(), decisions: page.rows, next })
 }
 
 pub(super) fn show_decision(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {

@@ -135,7 +135,7 @@ fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
 }
 
 /// In a path a `+` is a plus.
-fn decode_segment(part: &str) -> String {
+pub(super) fn decode_segment(part: &str) -> String {
     decode(&part.replace('+', "%2B")).into_owned()
 }
 

@@ -8,7 +8,7 @@ use coord_protocol::wire::{ClaimLock, EndedLock, Lock, Released, ReleasedAll};
 use serde_json::json;
 
 use super::{Answer, Cx, Refusal, fields};
-use crate::store::{ClaimRow, Stored, Tx, View};
+use crate::store::{ClaimRow, Paged, Stored, Tx, View};
 
 /// Why a claim ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl End {
 #[derive(Debug)]
 pub enum Claimed {
     /// The asker holds it.
-    Granted(Lock),
+    Granted(Box<Lock>),
     /// It came after its time: written down under this id, nothing granted (G13).
     Past(String),
 }
@@ -73,7 +73,7 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
             }
             Standing::Stale | Standing::Live if row.session_id == ask.session_id => {
                 if row.resource == resource.as_str() {
-                    return renew(tx, cx, ask, row, ttl).map(Claimed::Granted);
+                    return renew(tx, cx, ask, row, ttl).map(|l| Claimed::Granted(Box::new(l)));
                 }
             }
             Standing::Stale | Standing::Live => in_the_way.push((row, witness)),
@@ -88,7 +88,7 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
         ..new_row(cx, ask, &resource, ttl)
     };
     tx.add_claim(&row, &resource)?;
-    Ok(Claimed::Granted(Lock { released_stale, ..lock_view(&row) }))
+    Ok(Claimed::Granted(Box::new(Lock { released_stale, ..lock_view(&row) })))
 }
 
 fn checked(ask: &ClaimLock) -> Result<Resource, Refusal> {
@@ -258,7 +258,7 @@ pub fn list(
     f: &LockFilter<'_>,
     after: Option<&str>,
     most: usize,
-) -> Answer<Vec<Lock>> {
+) -> Answer<Paged<Lock>> {
     let from = after.map(|id| place_of(view, id)).transpose()?;
     let rows = match (f.project, f.resource) {
         (Some(project), Some(raw)) => {
@@ -271,15 +271,16 @@ pub fn list(
                     && stored_resource(row).is_some_and(|r| r.overlap(&wanted).is_some())
             });
             near.sort_by_key(place);
+            let more = near.len() > most;
             near.truncate(most);
-            near
+            Paged { rows: near, more }
         }
         (None, Some(_)) => {
             return Err(Refusal::new(422, "resource needs project_key beside it").into());
         }
         (project, None) => view.live_claims(cx.now, project, f.session, after, most)?,
     };
-    Ok(rows.iter().map(lock_view).collect())
+    Ok(rows.map(|row| lock_view(&row)))
 }
 
 /// Where a row stands in a list of locks.
@@ -319,6 +320,8 @@ fn lock_view(row: &ClaimRow) -> Lock {
         last_activity: row.last_activity,
         expires_at: row.expires_at,
         fence: row.fence.unwrap_or(0),
+        ended_at: row.ended_at,
+        end_reason: row.end_reason.clone(),
         renewed: false,
         released_stale: Vec::new(),
     }

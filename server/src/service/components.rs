@@ -3,7 +3,7 @@
 use coord_protocol::wire::{Component, ComponentChange, SetComponent};
 
 use super::{Answer, Cx, Refusal, fields};
-use crate::store::{Tx, View};
+use crate::store::{Paged, Tx, View};
 
 /// Sets a component's state.
 pub fn set(tx: &Tx<'_>, cx: &Cx<'_>, ask: SetComponent) -> Answer<Component> {
@@ -40,8 +40,9 @@ pub fn history(
     view: &View<'_>,
     project: &str,
     name: &str,
+    before: i64,
     most: usize,
-) -> Answer<Vec<ComponentChange>> {
+) -> Answer<Paged<ComponentChange>> {
     show(view, project, name)?;
-    Ok(view.component_history(project, name, most)?)
+    Ok(view.component_history(project, name, before, most)?)
 }

@@ -7,7 +7,7 @@ use coord_protocol::wire::{Message, Offered, ReadMessages, Receipt, SendMessage}
 use serde_json::json;
 
 use super::{Answer, Cx, Refusal, fields};
-use crate::store::{Mailboxes, Page, Stored, Tx, View};
+use crate::store::{Mailboxes, Page, Paged, Stored, Tx, View};
 
 /// Accepts a message.
 pub fn send(tx: &Tx<'_>, cx: &Cx<'_>, ask: SendMessage) -> Answer<Message> {
@@ -57,8 +57,12 @@ fn is_known(view: &View<'_>, to: &str) -> Stored<bool> {
 }
 
 fn unknown_recipient(view: &View<'_>, to: &str) -> Stored<Refusal> {
-    let known: Vec<String> =
-        view.sessions(None, Millis(0), true, 20)?.into_iter().map(|s| s.session_id).collect();
+    let known: Vec<String> = view
+        .sessions(None, Millis(0), true, None, 20)?
+        .rows
+        .into_iter()
+        .map(|s| s.session_id)
+        .collect();
     let detail = format!(
         "no session {to:?} was ever heard of; check the name, or say that it may come later \
          (may_come_later, --may-come-later)"
@@ -101,7 +105,7 @@ pub fn list(
     f: &MessageFilter<'_>,
     after: i64,
     most: usize,
-) -> Answer<Vec<Message>> {
+) -> Answer<Paged<Message>> {
     let page = Page { from: f.from, project: f.project, after, most };
     let Some(to) = f.to else { return Ok(view.messages(page)?) };
     fields::session("to_session", to)?;
@@ -164,24 +168,29 @@ pub fn mark_all_read(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ReadMessages) -> Answer<usi
 
 /// One message read by the session of these mailboxes, if it is for one of them.
 fn note_read(tx: &Tx<'_>, cx: &Cx<'_>, m: &Message, boxes: &Mailboxes) -> Answer<()> {
-    let mine = m.to_session == ALL_SESSIONS
-        || [Some(&boxes.session), boxes.machine.as_ref(), boxes.user.as_ref()]
-            .contains(&Some(&m.to_session));
-    if !mine {
+    if !is_for(m, boxes) {
         let detail = format!("message {} is for {}, not for {}", m.id, m.to_session, boxes.session);
         return Err(Refusal::new(403, detail).into());
     }
     Ok(tx.note_read(m, &boxes.session, cx.now)?)
 }
 
-/// Notes that messages were printed into a session and flushed (G31). Unknown ids are ignored: the
-/// session saw what it saw.
+/// Whether a message is for the session of these mailboxes.
+fn is_for(m: &Message, boxes: &Mailboxes) -> bool {
+    m.to_session == ALL_SESSIONS
+        || [Some(&boxes.session), boxes.machine.as_ref(), boxes.user.as_ref()]
+            .contains(&Some(&m.to_session))
+}
+
+/// Notes that messages were printed into a session and flushed (G31). Ids that are unknown, or of
+/// messages for others, are ignored.
 pub fn mark_offered(tx: &Tx<'_>, cx: &Cx<'_>, ask: &Offered) -> Answer<usize> {
     fields::session("session_id", &ask.session_id)?;
     tx.touch_session(&ask.session_id, cx.now)?;
+    let boxes = mailboxes(tx, cx, &ask.session_id)?;
     let mut noted = 0;
     for id in &ask.ids {
-        if let Some(m) = tx.message(id, &ask.session_id)? {
+        if let Some(m) = tx.message(id, &ask.session_id)?.filter(|m| is_for(m, &boxes)) {
             tx.note_offered(m.seq, &ask.session_id, cx.now)?;
             noted += 1;
         }

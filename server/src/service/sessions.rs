@@ -55,11 +55,12 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
     tx.put_session(&session)?;
     let boxes = mailboxes(tx, cx, &session.session_id)?;
     let unread = tx.unread(&boxes, Page { most: PAGE_DEFAULT, ..Page::default() })?;
-    let unread_count = if unread.len() < PAGE_DEFAULT {
-        unread.len()
+    let unread_count = if unread.more {
+        usize::try_from(tx.unread_count(&boxes)?).unwrap_or(unread.rows.len())
     } else {
-        usize::try_from(tx.unread_count(&boxes)?).unwrap_or(unread.len())
+        unread.rows.len()
     };
+    let unread = unread.rows;
     Ok(CheckedIn { session, unread, unread_count })
 }
 

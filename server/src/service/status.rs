@@ -36,10 +36,11 @@ pub fn overview(
             &LockFilter { project, ..LockFilter::default() },
             None,
             ROWS_MAX,
-        )?,
-        recent_components: view.components_by_time(project, ROWS_MAX)?,
-        active_workflows: view.workflows(project, None, true, ROWS_MAX)?,
-        sessions: view.sessions(project, since, false, ROWS_MAX)?,
+        )?
+        .rows,
+        recent_components: view.components_by_time(project, ROWS_MAX)?.rows,
+        active_workflows: view.workflows(project, None, true, None, ROWS_MAX)?.rows,
+        sessions: view.sessions(project, since, false, None, ROWS_MAX)?.rows,
         unread_messages,
         open_todos: view.open_todos(project)?,
     })

@@ -6,7 +6,7 @@ use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
 use rusqlite::{Row, params};
 
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
 
 /// A claim, live or ended.
 #[derive(Debug, Clone)]
@@ -102,8 +102,9 @@ impl View<'_> {
         session: Option<&str>,
         after: Option<&str>,
         most: usize,
-    ) -> Stored<Vec<ClaimRow>> {
-        self.rows(
+    ) -> Stored<Paged<ClaimRow>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {COLUMNS} WHERE claim.ended_at IS NULL
                  AND (expires_at IS NULL OR expires_at > ?1)
@@ -113,7 +114,7 @@ impl View<'_> {
                       (SELECT acquired_at, fence FROM claim WHERE id = ?4))
                  ORDER BY acquired_at, fence LIMIT ?5"
             ),
-            params![now.0, project, session, after, limit(most)],
+            params![now.0, project, session, after, limit(most + 1)],
             claim,
         )
     }

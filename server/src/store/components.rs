@@ -4,7 +4,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{Component, ComponentChange};
 use rusqlite::{Row, params};
 
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
 
 fn component(r: &Row<'_>) -> rusqlite::Result<Component> {
     Ok(Component {
@@ -21,26 +21,39 @@ fn component(r: &Row<'_>) -> rusqlite::Result<Component> {
 const COLUMNS: &str = "project_key, component, state, version, notes, updated_by, updated_at";
 
 impl View<'_> {
-    /// Components, by project and name.
-    pub fn components(&self, project: Option<&str>, most: usize) -> Stored<Vec<Component>> {
-        self.rows(
+    /// Components, by project and name, after the one with these two.
+    pub fn components(
+        &self,
+        project: Option<&str>,
+        after: Option<(String, String)>,
+        most: usize,
+    ) -> Stored<Paged<Component>> {
+        let after = after.unzip();
+        self.page(
+            most,
             &format!(
-                "SELECT {COLUMNS} FROM component WHERE ?1 IS NULL OR project_key = ?1
+                "SELECT {COLUMNS} FROM component WHERE (?1 IS NULL OR project_key = ?1)
+                 AND (?3 IS NULL OR (project_key, component) > (?3, ?4))
                  ORDER BY project_key, component LIMIT ?2"
             ),
-            params![project, limit(most)],
+            params![project, limit(most + 1), after.0, after.1],
             component,
         )
     }
 
     /// Components, latest change first.
-    pub fn components_by_time(&self, project: Option<&str>, most: usize) -> Stored<Vec<Component>> {
-        self.rows(
+    pub fn components_by_time(
+        &self,
+        project: Option<&str>,
+        most: usize,
+    ) -> Stored<Paged<Component>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {COLUMNS} FROM component WHERE ?1 IS NULL OR project_key = ?1
                  ORDER BY updated_at DESC, project_key, component LIMIT ?2"
             ),
-            params![project, limit(most)],
+            params![project, limit(most + 1)],
             component,
         )
     }
@@ -54,19 +67,21 @@ impl View<'_> {
         )
     }
 
-    /// A component's changes, latest first.
+    /// A component's changes before the change `before`, latest first.
     pub fn component_history(
         &self,
         project: &str,
         name: &str,
+        before: i64,
         most: usize,
-    ) -> Stored<Vec<ComponentChange>> {
-        self.rows(
+    ) -> Stored<Paged<ComponentChange>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {COLUMNS}, seq FROM component_change
-                 WHERE project_key = ?1 AND component = ?2 ORDER BY seq DESC LIMIT ?3"
+                 WHERE project_key = ?1 AND component = ?2 AND seq < ?4 ORDER BY seq DESC LIMIT ?3"
             ),
-            params![project, name, limit(most)],
+            params![project, name, limit(most + 1), before],
             |r| Ok(ComponentChange { component: component(r)?, seq: r.get(7)? }),
         )
     }

@@ -4,7 +4,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::Decision;
 use rusqlite::{Row, params};
 
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
 
 const COLUMNS: &str = "id, display_id, project_key, category, title, rationale, scope, decided_by,
     decided_at, supersedes, superseded_by";
@@ -35,21 +35,24 @@ impl View<'_> {
         )
     }
 
-    /// Decisions, newest first.
+    /// Decisions, newest first, after the one with the id `after`.
     pub fn decisions(
         &self,
         project: Option<&str>,
         category: Option<&str>,
         since: Option<Millis>,
+        after: Option<&str>,
         most: usize,
-    ) -> Stored<Vec<Decision>> {
-        self.rows(
+    ) -> Stored<Paged<Decision>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {COLUMNS} FROM decision WHERE (?1 IS NULL OR project_key = ?1)
                  AND (?2 IS NULL OR category = ?2) AND (?3 IS NULL OR decided_at >= ?3)
+                 AND (?5 IS NULL OR seq < (SELECT seq FROM decision WHERE id = ?5))
                  ORDER BY seq DESC LIMIT ?4"
             ),
-            params![project, category, since.map(|t| t.0), limit(most)],
+            params![project, category, since.map(|t| t.0), limit(most + 1), after],
             decision,
         )
     }

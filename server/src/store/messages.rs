@@ -5,7 +5,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{Message, Receipt};
 use rusqlite::{Row, params};
 
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
 
 /// The addresses under which a session gets mail: itself, its machine's mailbox, its person there.
 pub struct Mailboxes {
@@ -74,7 +74,7 @@ impl View<'_> {
     }
 
     /// Unread mail of a session, oldest first.
-    pub fn unread(&self, b: &Mailboxes, page: Page<'_>) -> Stored<Vec<Message>> {
+    pub fn unread(&self, b: &Mailboxes, page: Page<'_>) -> Stored<Paged<Message>> {
         self.mail(&unread_where(), b, page)
     }
 
@@ -101,7 +101,7 @@ impl View<'_> {
     }
 
     /// All mail of a session, read or not, oldest first.
-    pub fn inbox(&self, b: &Mailboxes, page: Page<'_>) -> Stored<Vec<Message>> {
+    pub fn inbox(&self, b: &Mailboxes, page: Page<'_>) -> Stored<Paged<Message>> {
         let mine = format!(
             "m.to_session IN (?1, ?2, ?3) OR (m.to_session = '{ALL_SESSIONS}'
              AND m.created_at >= ?4 AND m.from_session <> ?1)"
@@ -109,8 +109,9 @@ impl View<'_> {
         self.mail(&mine, b, page)
     }
 
-    fn mail(&self, mine: &str, b: &Mailboxes, page: Page<'_>) -> Stored<Vec<Message>> {
-        self.rows(
+    fn mail(&self, mine: &str, b: &Mailboxes, page: Page<'_>) -> Stored<Paged<Message>> {
+        self.page(
+            page.most,
             &format!("{AS_SEEN} WHERE {OF_PAGE} AND ({mine}) ORDER BY m.seq LIMIT ?9"),
             params![
                 b.session,
@@ -121,20 +122,21 @@ impl View<'_> {
                 page.from,
                 page.project,
                 page.after,
-                limit(page.most)
+                limit(page.most + 1)
             ],
             message,
         )
     }
 
     /// Messages by sender and project, oldest first.
-    pub fn messages(&self, page: Page<'_>) -> Stored<Vec<Message>> {
-        self.rows(
+    pub fn messages(&self, page: Page<'_>) -> Stored<Paged<Message>> {
+        self.page(
+            page.most,
             &format!(
                 "{AS_SEEN} WHERE (?2 IS NULL OR m.from_session = ?2)
                  AND (?3 IS NULL OR m.project_key = ?3) AND m.seq > ?4 ORDER BY m.seq LIMIT ?5"
             ),
-            params!["", page.from, page.project, page.after, limit(page.most)],
+            params!["", page.from, page.project, page.after, limit(page.most + 1)],
             message,
         )
     }

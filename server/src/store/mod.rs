@@ -124,6 +124,60 @@ impl View<'_> {
     }
 }
 
+/// Bytes of text in one list answer, about; so that a few large texts cannot fill the memory.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A part of a list.
+#[derive(Debug, Clone)]
+pub struct Paged<T> {
+    /// In order.
+    pub rows: Vec<T>,
+    /// There is more behind them.
+    pub more: bool,
+}
+
+impl<T> Paged<T> {
+    /// The same part of another list.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Paged<U> {
+        Paged { rows: self.rows.into_iter().map(f).collect(), more: self.more }
+    }
+
+    /// Where to go on, as `place` of the last row; `None` at the end.
+    pub fn next<P>(&self, place: impl FnOnce(&T) -> P) -> Option<P> {
+        self.rows.last().filter(|_| self.more).map(place)
+    }
+}
+
+impl View<'_> {
+    /// The first rows of a query: at most `most`, and about [`PAGE_BYTES_MAX`]. The query must not
+    /// limit itself to fewer than one more than `most`.
+    fn page<T>(
+        &self,
+        most: usize,
+        sql: &str,
+        params: impl rusqlite::Params,
+        mut map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Stored<Paged<T>> {
+        let mut stmt = self.conn.prepare_cached(sql)?;
+        let columns = stmt.column_count();
+        let mut found = stmt.query(params)?;
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = found.next()? {
+            if rows.len() == most || bytes >= PAGE_BYTES_MAX {
+                return Ok(Paged { rows, more: true });
+            }
+            for at in 0..columns {
+                if let rusqlite::types::ValueRef::Text(t) = row.get_ref(at)? {
+                    bytes += t.len();
+                }
+            }
+            rows.push(map(row)?);
+        }
+        Ok(Paged { rows, more: false })
+    }
+}
+
 /// A row limit as SQL wants it.
 fn limit(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)

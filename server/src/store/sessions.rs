@@ -5,7 +5,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::Session;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
 
 const COLUMNS: &str = "session_id, machine, user, tool, project_key, branch, task, generation,
     first_seen, last_seen, ended_at";
@@ -49,21 +49,25 @@ impl View<'_> {
         Ok(found.is_some())
     }
 
-    /// Sessions, latest sign of life first.
+    /// Sessions, latest sign of life first, after the one with the id `after`.
     pub fn sessions(
         &self,
         project: Option<&str>,
         since: Millis,
         with_ended: bool,
+        after: Option<&str>,
         most: usize,
-    ) -> Stored<Vec<Session>> {
-        self.rows(
+    ) -> Stored<Paged<Session>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {COLUMNS} FROM session WHERE (?1 IS NULL OR project_key = ?1)
                  AND last_seen >= ?2 AND (?3 OR ended_at IS NULL)
-                 ORDER BY last_seen DESC, session_id LIMIT ?4"
+                 AND (?5 IS NULL OR (-last_seen, session_id) >
+                      (SELECT -last_seen, session_id FROM session WHERE session_id = ?5))
+                 ORDER BY -last_seen, session_id LIMIT ?4"
             ),
-            params![project, since.0, with_ended, limit(most)],
+            params![project, since.0, with_ended, limit(most + 1), after],
             session,
         )
     }

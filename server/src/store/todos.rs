@@ -4,7 +4,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::Todo;
 use rusqlite::{Row, params};
 
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
 
 const COLUMNS: &str = "id, text, status, assigned_to_user, project_key, parent_id, source, auto,
     created_by_user, created_by_machine, created_at, completed_by, completed_at";
@@ -41,14 +41,15 @@ impl View<'_> {
         status: Option<&str>,
         after: i64,
         most: usize,
-    ) -> Stored<Vec<(i64, Todo)>> {
-        self.rows(
+    ) -> Stored<Paged<(i64, Todo)>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {COLUMNS}, seq FROM todo WHERE (?1 IS NULL OR assigned_to_user = ?1)
                  AND (?2 IS NULL OR project_key = ?2) AND (?3 IS NULL OR status = ?3)
                  AND seq > ?4 ORDER BY seq LIMIT ?5"
             ),
-            params![user, project, status, after, limit(most)],
+            params![user, project, status, after, limit(most + 1)],
             |r| Ok((r.get(13)?, todo(r)?)),
         )
     }

@@ -4,7 +4,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{WorkItem, Workflow};
 use rusqlite::{Row, params};
 
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
 
 const WORKFLOW: &str =
     "id, project_key, name, description, status, created_by, created_at, updated_at";
@@ -46,22 +46,26 @@ impl View<'_> {
         self.row(&format!("SELECT {WORKFLOW} FROM workflow WHERE id = ?1"), [id], workflow)
     }
 
-    /// Workflows, newest change first; `status` `active` leaves out what is over.
+    /// Workflows, newest first, after the one with the id `after`; `open_only` leaves out what is
+    /// over.
     pub fn workflows(
         &self,
         project: Option<&str>,
         status: Option<&str>,
         open_only: bool,
+        after: Option<&str>,
         most: usize,
-    ) -> Stored<Vec<Workflow>> {
-        self.rows(
+    ) -> Stored<Paged<Workflow>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {WORKFLOW} FROM workflow WHERE (?1 IS NULL OR project_key = ?1)
                  AND (?2 IS NULL OR status = ?2)
                  AND (NOT ?3 OR status NOT IN ('completed', 'cancelled'))
-                 ORDER BY updated_at DESC, seq DESC LIMIT ?4"
+                 AND (?5 IS NULL OR seq < (SELECT seq FROM workflow WHERE id = ?5))
+                 ORDER BY seq DESC LIMIT ?4"
             ),
-            params![project, status, open_only, limit(most)],
+            params![project, status, open_only, limit(most + 1), after],
             workflow,
         )
     }
@@ -71,21 +75,25 @@ impl View<'_> {
         self.row(&format!("SELECT {ITEM} FROM work_item WHERE id = ?1"), [id], item)
     }
 
-    /// Work items, highest priority first.
+    /// Work items, highest priority first, then oldest, after the one with the id `after`.
     pub fn work_items(
         &self,
         workflow: Option<&str>,
         project: Option<&str>,
         status: Option<&str>,
+        after: Option<&str>,
         most: usize,
-    ) -> Stored<Vec<WorkItem>> {
-        self.rows(
+    ) -> Stored<Paged<WorkItem>> {
+        self.page(
+            most,
             &format!(
                 "SELECT {ITEM} FROM work_item WHERE (?1 IS NULL OR workflow_id = ?1)
                  AND (?2 IS NULL OR project_key = ?2) AND (?3 IS NULL OR status = ?3)
-                 ORDER BY priority DESC, seq LIMIT ?4"
+                 AND (?5 IS NULL OR (-priority, seq) >
+                      (SELECT -priority, seq FROM work_item WHERE id = ?5))
+                 ORDER BY -priority, seq LIMIT ?4"
             ),
-            params![workflow, project, status, limit(most)],
+            params![workflow, project, status, limit(most + 1), after],
             item,
         )
     }

@@ -9,6 +9,7 @@ mod framing;
 mod gate;
 mod helpers;
 mod leases;
+mod lists;
 mod locks;
 mod messages;
 mod once;

@@ -106,11 +106,12 @@ fn who_does_not_read() {
         s.post("/api/coord/messages", &long).expect(201);
     }
     let before = at_rest(&s);
-    let ask = b"GET /api/coord/messages?limit=100 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // A page of a list is bounded, and fits into the system's buffers: ask for many.
+    let ask = b"GET /api/coord/messages?limit=100 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
     let [deaf, mut nibbler] = [(); 2].map(|()| {
         let mut stream = TcpStream::connect(s.address()).unwrap();
         set_socket_recv_buffer_size(&stream, 4_096).unwrap();
-        stream.write_all(ask).unwrap();
+        stream.write_all(&ask).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         stream
     });
