@@ -106,23 +106,35 @@ pub fn drain(t: &Tools<'_>, budget: Duration, leave: Leave) -> io::Result<Report
         one_by_one: false,
         refusals: 0,
     };
-    if tidy(t)? == Rewrite::PutOff {
+    let Some(ready) = tidy(t)? else {
         run.report.stopped = Some(Stopped::PutOff);
-    } else if !pending(t.disk)?.entries.is_empty() {
-        let stopped = run.send_all(leave);
-        // Also after an error: what was settled must not wait for the next drain to be noted.
-        let tidied = tidy(t);
-        run.report.stopped = stopped?;
-        tidied?;
+        run.report.waiting = pending(t.disk)?.entries.len();
+        return Ok(run.report);
+    };
+    if ready.is_empty() {
+        return Ok(run.report);
     }
-    run.report.waiting = pending(t.disk)?.entries.len();
+    let stopped = run.send_all(ready, leave);
+    // Also after an error: what was settled must not wait for the next drain to be noted.
+    let left = tidy(t);
+    run.report.stopped = stopped?;
+    run.report.waiting = match left? {
+        Some(entries) => entries.len(),
+        None => pending(t.disk)?.entries.len(),
+    };
     Ok(run.report)
 }
 
-/// Rewrites the queue when there is anything to do.
-fn tidy(t: &Tools<'_>) -> io::Result<Rewrite> {
-    let due = pending(t.disk)?.untidy || has_asides(t.disk)? || !journal::is_empty(t.disk)?;
-    if due { rewrite(t.disk, t.clock, t.rng) } else { Ok(Rewrite::Done) }
+/// Rewrites the queue when there is anything to do, and gives what waits then. `None`: put off.
+fn tidy(t: &Tools<'_>) -> io::Result<Option<Vec<Entry>>> {
+    let now = pending(t.disk)?;
+    if !now.untidy && !has_asides(t.disk)? && journal::is_empty(t.disk)? {
+        return Ok(Some(now.entries));
+    }
+    match rewrite(t.disk, t.clock, t.rng)? {
+        Rewrite::Done => Ok(Some(pending(t.disk)?.entries)),
+        Rewrite::PutOff => Ok(None),
+    }
 }
 
 struct Run<'a> {
@@ -137,7 +149,7 @@ struct Run<'a> {
 type Halt = Result<(), Stopped>;
 
 impl Run<'_> {
-    fn send_all(&mut self, leave: Leave) -> io::Result<Option<Stopped>> {
+    fn send_all(&mut self, mut ready: Vec<Entry>, leave: Leave) -> io::Result<Option<Stopped>> {
         match self.t.breaker.ask(leave) {
             May::Call => {}
             May::Rest(left, why) => return Ok(Some(Stopped::Resting(left, why))),
@@ -145,29 +157,21 @@ impl Run<'_> {
         if let Err(stopped) = self.greet() {
             return Ok(Some(stopped));
         }
-        for round in 0..ROUNDS_MAX {
-            // Lines without an id came after the rewrite; they are adopted in the next round,
-            // because an id must be on disk before the first send.
-            let ready: Vec<Entry> = pending(self.t.disk)?
-                .entries
-                .into_iter()
-                .take_while(|e| e.request.id.is_some())
-                .collect();
-            if ready.is_empty() {
-                let more = round + 1 < ROUNDS_MAX && pending(self.t.disk)?.untidy;
-                if !more || rewrite(self.t.disk, self.t.clock, self.t.rng)? == Rewrite::PutOff {
-                    return Ok(None);
-                }
-                if pending(self.t.disk)?.entries.is_empty() {
-                    return Ok(None);
-                }
-                continue;
-            }
-            if let Err(stopped) = self.send_round(&ready)? {
+        for _ in 0..ROUNDS_MAX {
+            // A line without an id came after the rewrite. It is adopted before the next round,
+            // because an id must be on disk before the first send; what is behind it waits too.
+            let adopted = ready.iter().take_while(|e| e.request.id.is_some()).count();
+            if let Err(stopped) = self.send_round(&ready[..adopted])? {
                 return Ok(Some(stopped));
             }
+            match tidy(self.t)? {
+                None => return Ok(Some(Stopped::PutOff)),
+                Some(more) if more.is_empty() => return Ok(None),
+                Some(more) => ready = more,
+            }
         }
-        Ok(None)
+        // Others kept adding all the while; the next drain goes on.
+        Ok(Some(Stopped::OutOfTime))
     }
 
     /// Is it our server that answers there? (5.3, step 4)
