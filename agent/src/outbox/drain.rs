@@ -9,7 +9,7 @@ use coord_protocol::limits::BATCH_ENTRIES_MAX;
 use coord_protocol::request::{Method, Request, body_bytes};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{Batch, BatchDone, EntryDone};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::dead::{self, Letter};
 use super::disk::{Disk, Share};
@@ -32,6 +32,8 @@ const BATCH_BYTES: usize = 256 * 1024;
 const CALL_BUDGET: Duration = Duration::from_secs(5);
 /// More refusals in a row than this look like a mistake of ours, not of the entries (G10).
 const REFUSALS_IN_A_ROW: usize = 20;
+/// What a claim past its time is noted with when the server cannot take it as history.
+const STATUS_GONE: u16 = 410;
 
 const _: () = assert!(BATCH_ENTRIES <= BATCH_ENTRIES_MAX);
 
@@ -256,6 +258,12 @@ impl Run<'_> {
     fn send_singly(&mut self, entries: &[Entry]) -> io::Result<Halt> {
         for e in entries {
             let request = self.marked(&e.request);
+            if request.past {
+                if let Err(stopped) = self.send_past(e, request)? {
+                    return Ok(Err(stopped));
+                }
+                continue;
+            }
             let id = request.id.clone().unwrap_or_default();
             let out = Outgoing {
                 body: body_bytes(request.body.as_ref()),
@@ -286,6 +294,21 @@ impl Run<'_> {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Only an entry of a batch can say that its time is over. A server that takes no batch would
+    /// grant it, so there it is a dead letter (G13).
+    fn send_past(&mut self, entry: &Entry, request: Request) -> io::Result<Halt> {
+        match self.send_batch(std::slice::from_ref(entry))? {
+            Ok(Sent::Batch) => Ok(Ok(())),
+            Ok(Sent::Unsupported) => {
+                let body = json!({ "detail": "its time was over before it could be sent" });
+                let id = request.id.clone().unwrap_or_default();
+                let done = EntryDone { id, status: STATUS_GONE, replayed: false, body };
+                self.settle(vec![(request, done)])
+            }
+            Err(stopped) => Ok(Err(stopped)),
+        }
     }
 
     fn is_poison(&self, id: &str) -> io::Result<bool> {
