@@ -19,7 +19,7 @@ use super::rewrite::{Rewrite, has_asides, rewrite};
 use super::view::pending;
 use super::{journal, trouble};
 use crate::remote::breaker::{Breaker, May};
-use crate::remote::verdict::{Verdict, is_ours, judge};
+use crate::remote::verdict::{Verdict, is_ours, judge, of_status};
 use crate::remote::{Incoming, Net, NetError, Outgoing};
 
 /// Rounds, so that a chatty neighbour cannot hold a drain for ever.
@@ -246,7 +246,8 @@ impl Run<'_> {
         let answered = requests
             .into_iter()
             .zip(done.results)
-            .map_while(|(r, d)| (r.id.as_deref() == Some(d.id.as_str())).then_some((r, d)))
+            .take_while(|(r, d)| r.id.as_deref() == Some(d.id.as_str()))
+            .map(|(r, d)| (r, of_status(d.status), d))
             .collect::<Vec<_>>();
         if answered.is_empty() {
             return Ok(Err(Stopped::NotOurs("the batch was answered without results".to_owned())));
@@ -289,7 +290,7 @@ impl Run<'_> {
             self.t.breaker.succeeded();
             let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
             let done = EntryDone { id, status: answer.status, replayed: answer.replayed, body };
-            if let Err(stopped) = self.settle(vec![(request, done)])? {
+            if let Err(stopped) = self.settle(vec![(request, verdict, done)])? {
                 return Ok(Err(stopped));
             }
         }
@@ -305,7 +306,7 @@ impl Run<'_> {
                 let body = json!({ "detail": "its time was over before it could be sent" });
                 let id = request.id.clone().unwrap_or_default();
                 let done = EntryDone { id, status: STATUS_GONE, replayed: false, body };
-                self.settle(vec![(request, done)])
+                self.settle(vec![(request, Verdict::Rejected, done)])
             }
             Err(stopped) => Ok(Err(stopped)),
         }
@@ -328,14 +329,13 @@ impl Run<'_> {
     }
 
     /// Puts results on record: dead letters first and durably, then the journal.
-    fn settle(&mut self, answered: Vec<(Request, EntryDone)>) -> io::Result<Halt> {
+    fn settle(&mut self, answered: Vec<(Request, Verdict, EntryDone)>) -> io::Result<Halt> {
         let now = self.t.clock.wall();
         let mut letters = Vec::new();
         let mut noted = Vec::new();
         let mut halt = Ok(());
-        for (request, done) in answered {
-            let applied = (200..300).contains(&done.status);
-            if !applied && done.status >= 500 {
+        for (request, verdict, done) in answered {
+            if verdict == Verdict::Keep {
                 halt = Err(Stopped::Away(format!("the server answered {}", done.status)));
                 break;
             }
@@ -346,7 +346,7 @@ impl Run<'_> {
                 replayed: done.replayed,
                 answer: done.body,
             };
-            if applied {
+            if verdict == Verdict::Applied {
                 self.refusals = 0;
                 self.report.applied.push(settled);
                 continue;
