@@ -14,7 +14,7 @@ use crate::workload::{DRAIN_BUDGET, Kit};
 use crate::world::{MINUTE, Sim};
 
 /// Drains until there must be rest, ten minutes apart.
-const DRAINS_MAX: usize = 60;
+const DRAINS_MAX: usize = 90;
 /// A claim may be granted so much after its time: for it is judged before it is sent.
 const GRANT_SLACK_MS: i64 = 180_000;
 

@@ -336,6 +336,15 @@ impl Appender for SimAppender {
         }
         t.files().sync_open(self.handle)
     }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        let mut t = self.disk.turn("is in place", &self.name);
+        let here = t.files().is_in_place(&self.name, self.handle);
+        if !here {
+            t.world.mark("appended to a file that lost its name");
+        }
+        Ok(here)
+    }
 }
 
 impl Drop for SimAppender {

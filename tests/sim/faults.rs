@@ -33,6 +33,8 @@ pub(crate) struct Faults {
     pub(crate) cannot_tell: bool,
     /// The server knows no batches.
     pub(crate) no_batch: bool,
+    /// How many entries the server fails on: each holds its queue up for an hour.
+    pub(crate) poisons: u64,
     /// The scheduler stays with the running process, per million.
     pub(crate) sticky: u64,
 }
@@ -57,6 +59,7 @@ impl Faults {
             // one that does not leap.
             cannot_tell: some(&[1]) > 0 && some(&[1]) > 0 && clock_step == 0,
             no_batch: some(&[1]) > 0 && some(&[1]) > 0,
+            poisons: some(&[0, 1, 2]),
             sticky: some(&[500_000, 900_000]),
             fates: Fate::BAD.iter().filter(|_| some(&[1]) > 0).copied().collect(),
         }

@@ -414,6 +414,11 @@ impl Files {
         Some(self.handles.values().any(|h| h.inode == inode))
     }
 
+    /// Whether a name leads to an open file.
+    pub(crate) fn is_in_place(&self, name: &str, handle: HandleId) -> bool {
+        self.inode(name).is_ok_and(|inode| self.inode_of(handle) == Some(inode))
+    }
+
     /// How many names a file has.
     pub(crate) fn links(&self, inode: Inode) -> usize {
         self.names.files.values().filter(|i| **i == inode).count()

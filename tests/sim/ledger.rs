@@ -198,7 +198,7 @@ impl Ledger {
     pub(crate) fn check_grant(&self, text: &str, at: i64, slack: i64) -> Result<(), String> {
         let Some(origin) = origin_of(text) else { return Ok(()) };
         match self.origins.get(origin).map(|o| o.kind) {
-            Some(Kind::Claim(until)) if at > until + slack => {
+            Some(Kind::Claim(until)) if at > until.saturating_add(slack) => {
                 Err(format!("origin {origin} was granted {} ms after its time", at - until))
             }
             _ => Ok(()),

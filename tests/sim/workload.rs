@@ -27,6 +27,9 @@ const BASE: &str = "http://simulated";
 /// What sessions want to lock.
 const RESOURCES: [&str; 3] = ["deploy", "src/a.rs", "src/b.rs"];
 
+/// How long a claim is good.
+const CLAIM_GOOD_MS: i64 = 600_000;
+
 /// Who does something, and where.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hand {
@@ -189,11 +192,14 @@ impl Hand {
     fn wish(self, sim: &Arc<Sim>) -> (usize, Request) {
         let world = &mut *sim.look();
         let which = world.chance.below(100);
-        let until = world.wall(self.machine).0 + 600_000;
+        let until = world.wall(self.machine).0 + CLAIM_GOOD_MS;
         let kind = match which {
             0..82 => Kind::Good,
             82..88 => Kind::Bad,
-            88 => Kind::Poison,
+            88 if world.faults.poisons > 0 => Kind::Poison,
+            88 => Kind::Good,
+            // By a clock that leaps nobody can say when that is.
+            89..96 if world.faults.clock_step > 0 => Kind::Claim(i64::MAX),
             89..96 => Kind::Claim(until),
             _ => Kind::Release,
         };
@@ -204,7 +210,10 @@ impl Hand {
             Kind::Good => post("todos", json!({ "text": text })),
             Kind::Bad if which < 86 => message(&self.session(), "NOWHERE/nobody", &text),
             Kind::Bad => post("nowhere", json!({ "text": text })),
-            Kind::Poison => message(&self.session(), "ALL_SESSIONS", &format!("{POISON} {text}")),
+            Kind::Poison => {
+                world.faults.poisons -= 1;
+                message(&self.session(), "ALL_SESSIONS", &format!("{POISON} {text}"))
+            }
             Kind::Claim(_) => {
                 let resource = *world.chance.pick(&RESOURCES);
                 let claim = json!({
