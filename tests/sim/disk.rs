@@ -32,8 +32,8 @@ struct Turn<'a> {
 impl SimDisk {
     fn turn(&self, what: &str, name: &str) -> Turn<'_> {
         let mut world = self.sim.turn(self.pid);
-        world.note(&format!("{} {what} {name}", self.pid));
         let machine = world.processes[self.pid].machine;
+        world.note(&format!("M{machine} {} {what} {name}", self.pid));
         Turn { world, pid: self.pid, machine }
     }
 }

@@ -103,7 +103,7 @@ impl Ledger {
 
     /// A foreign hand wrote this line for an intent.
     pub(crate) fn written(&mut self, origin: usize, line: &str) {
-        let core = line.trim().trim_start_matches(['\u{feff}', '{']).to_owned();
+        let core = line.trim().trim_start_matches(['\u{feff}', ' ', '{']).to_owned();
         self.origins[origin].core = Some(core);
         self.tell(origin, Told::Written);
     }

@@ -262,7 +262,10 @@ impl Hand {
             let files = &mut world.machines[self.machine].files;
             let at = files.append(file, piece, wall).expect("it is open");
             places.push((at, piece.len() as u64));
-            world.note(&format!("{pid} stranger writes {len} bytes of origin {origin}"));
+            world.note(&format!(
+                "M{} {pid} stranger writes {len} bytes of origin {origin}",
+                self.machine
+            ));
             drop(world);
             if left > 1 {
                 let between = short_pause(sim);

@@ -135,6 +135,7 @@ impl World {
     /// Switches a workstation off.
     fn cut_power(&mut self, machine: usize) {
         self.mark("power cut");
+        self.note(&format!("M{machine} goes dark"));
         self.ledger.before_power_cut(machine, &self.machines[machine].files);
         for pid in 0..self.processes.len() {
             if self.processes[pid].machine == machine {
