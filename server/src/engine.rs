@@ -131,16 +131,16 @@ impl Engine {
 
     /// Judges a call, runs it, and hands the reply to `done`. Does not block.
     pub fn handle(&self, mut call: Call, done: Done) {
-        let (handler, params) = match api::find(&call) {
+        let routed = api::find(&call);
+        match routed {
             Routed::To(Handler::Health, _) => return self.probe(false, done),
             Routed::To(Handler::Ready, _) => return self.probe(true, done),
-            routed => match (self.inner.gate.admit(&call), routed) {
-                (Err(no), _) => return done(no),
-                (Ok(()), Routed::To(handler, params)) => (handler, params),
-                (Ok(()), Routed::WrongMethod(a)) => return done(Reply::wrong_method(&call, &a)),
-                (Ok(()), Routed::Nowhere) => return done(Reply::nowhere(&call)),
-            },
-        };
+            Routed::To(..) | Routed::WrongMethod(_) | Routed::Nowhere => {}
+        }
+        if let Err(no) = self.inner.gate.admit(&call) {
+            return done(no);
+        }
+        // Before the route is judged: a "no" to the entry carries its key as proof, too (G12).
         if let Some(sent) = call.key.take() {
             if let Some(key) = parse_key(&sent) {
                 call.key = Some(key.to_owned());
@@ -149,6 +149,11 @@ impl Engine {
                 return done(Reply::error(400, why));
             }
         }
+        let (handler, params) = match routed {
+            Routed::To(handler, params) => (handler, params),
+            Routed::WrongMethod(allowed) => return done(Reply::wrong_method(&call, &allowed)),
+            Routed::Nowhere => return done(Reply::nowhere(&call)),
+        };
         match handler {
             Handler::Write(handler) => {
                 self.submit(Job::Write(Work { call, handler, params, done }));

@@ -12,7 +12,7 @@ use super::line::{LINE_BYTES_MAX, complete_lines};
 
 /// How long an appender waits for a rewrite to end. Safety does not need the lock, only promptness.
 const LOCK_WAIT: Duration = Duration::from_millis(200);
-/// How often a line is written again when a foreign writer fell into it.
+/// How often a line is written again when a foreign writer fell into it, or the file was replaced.
 const TRIES: usize = 5;
 /// A queue with fewer bytes than this cannot hold too many entries, so they are not counted.
 const COUNT_FROM_BYTES: u64 = 4 * 1024 * 1024;
@@ -32,6 +32,9 @@ pub enum AppendError {
     /// Foreign writers fell into every try.
     #[error("other programs write into the queue all the time; the line could not be kept whole")]
     Torn,
+    /// The queue was another file after every try.
+    #[error("other programs replace the queue all the time; the line could not be kept")]
+    Replaced,
 }
 
 /// Appends an entry with its id, and returns when it will survive a power cut.
@@ -47,13 +50,20 @@ pub fn append_line(disk: &dyn Disk, text: &str) -> Result<(), AppendError> {
     }
     // Not got in time: go on without. See reliability 5.6.
     let _lock = disk.lock(LOCK, Share::Shared, LOCK_WAIT)?;
-    let file = disk.open_append(QUEUE)?;
-    check_bounds(disk, file.as_ref(), text.len() as u64)?;
-    write_whole(file.as_ref(), text)?;
-    file.sync()?;
-    // Always, not only when this made the file: whoever made it may have synced nothing.
-    disk.sync_dir("")?;
-    Ok(())
+    for _ in 0..TRIES {
+        let file = disk.open_append(QUEUE)?;
+        check_bounds(disk, file.as_ref(), text.len() as u64)?;
+        write_whole(file.as_ref(), text)?;
+        file.sync()?;
+        // Always, not only when this made the file: whoever made it may have synced nothing.
+        disk.sync_dir("")?;
+        // An editor may have put another file in its place: then the line is nowhere. Or a rewrite
+        // moved it aside while this went without the lock: then the line would be late (G4).
+        if file.is_in_place()? {
+            return Ok(());
+        }
+    }
+    Err(AppendError::Replaced)
 }
 
 fn check_bounds(disk: &dyn Disk, file: &dyn Appender, more: u64) -> Result<(), AppendError> {

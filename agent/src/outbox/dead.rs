@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::disk::Disk;
 use super::files::DEAD;
-use super::line::complete_lines;
+use super::line::{complete_lines, trim};
 
 /// A dead letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ pub fn list(disk: &dyn Disk) -> io::Result<Vec<Letter>> {
     let mut seen = HashSet::new();
     Ok(lines
         .iter()
-        .filter_map(|(_, l)| serde_json::from_slice::<Letter>(l).ok())
+        .filter_map(|(_, l)| serde_json::from_slice::<Letter>(trim(l)).ok())
         .filter(|l| l.id.as_ref().is_none_or(|id| seen.insert(id.clone())))
         .collect())
 }
@@ -111,5 +111,25 @@ pub fn clear(disk: &dyn Disk) -> io::Result<()> {
     match disk.unlink(DEAD) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         Ok(()) | Err(_) => disk.sync_dir(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::real_disk::RealDisk;
+    use super::*;
+
+    #[test]
+    fn a_letter_behind_zeros_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join(DEAD), [0; 40]).unwrap();
+        add(&disk, &[Letter::broken(Millis(0), "rubbish", b"x")]).unwrap();
+        // The newline that the appender put before it may be zeros as well.
+        let bytes = disk.read(DEAD, 0).unwrap();
+        let torn: Vec<u8> =
+            bytes.iter().enumerate().map(|(n, b)| if n == 40 { 0 } else { *b }).collect();
+        std::fs::write(dir.path().join(DEAD), torn).unwrap();
+        assert_eq!(list(&disk).unwrap().len(), 1);
     }
 }

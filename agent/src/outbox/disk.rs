@@ -50,6 +50,8 @@ pub trait Appender {
     fn append(&self, bytes: &[u8]) -> io::Result<u64>;
     /// Brings the content to the disk.
     fn sync(&self) -> io::Result<()>;
+    /// Whether the name that it was opened under still leads to this file.
+    fn is_in_place(&self) -> io::Result<bool>;
 }
 
 /// A folder. Names are relative to it and may have one folder part.

@@ -9,7 +9,7 @@ use coord_protocol::limits::BATCH_ENTRIES_MAX;
 use coord_protocol::request::{Method, Request, body_bytes};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{Batch, BatchDone, EntryDone};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::dead::{self, Letter};
 use super::disk::{Disk, Share};
@@ -19,7 +19,7 @@ use super::rewrite::{Rewrite, has_asides, rewrite};
 use super::view::pending;
 use super::{journal, trouble};
 use crate::remote::breaker::{Breaker, Leave, May};
-use crate::remote::verdict::{Verdict, is_ours, judge};
+use crate::remote::verdict::{Verdict, is_ours, judge, of_status};
 use crate::remote::{Incoming, Net, NetError, Outgoing};
 
 /// Rounds, so that a chatty neighbour cannot hold a drain for ever.
@@ -32,6 +32,8 @@ const BATCH_BYTES: usize = 256 * 1024;
 const CALL_BUDGET: Duration = Duration::from_secs(5);
 /// More refusals in a row than this look like a mistake of ours, not of the entries (G10).
 const REFUSALS_IN_A_ROW: usize = 20;
+/// What a claim past its time is noted with when the server cannot take it as history.
+const STATUS_GONE: u16 = 410;
 
 const _: () = assert!(BATCH_ENTRIES <= BATCH_ENTRIES_MAX);
 
@@ -248,7 +250,8 @@ impl Run<'_> {
         let answered = requests
             .into_iter()
             .zip(done.results)
-            .map_while(|(r, d)| (r.id.as_deref() == Some(d.id.as_str())).then_some((r, d)))
+            .take_while(|(r, d)| r.id.as_deref() == Some(d.id.as_str()))
+            .map(|(r, d)| (r, of_status(d.status), d))
             .collect::<Vec<_>>();
         if answered.is_empty() {
             return Ok(Err(Stopped::NotOurs("the batch was answered without results".to_owned())));
@@ -260,6 +263,12 @@ impl Run<'_> {
     fn send_singly(&mut self, entries: &[Entry]) -> io::Result<Halt> {
         for e in entries {
             let request = self.marked(&e.request);
+            if request.past {
+                if let Err(stopped) = self.send_past(e, request)? {
+                    return Ok(Err(stopped));
+                }
+                continue;
+            }
             let id = request.id.clone().unwrap_or_default();
             let out = Outgoing {
                 body: body_bytes(request.body.as_ref()),
@@ -285,11 +294,26 @@ impl Run<'_> {
             self.t.breaker.succeeded();
             let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
             let done = EntryDone { id, status: answer.status, replayed: answer.replayed, body };
-            if let Err(stopped) = self.settle(vec![(request, done)])? {
+            if let Err(stopped) = self.settle(vec![(request, verdict, done)])? {
                 return Ok(Err(stopped));
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Only an entry of a batch can say that its time is over. A server that takes no batch would
+    /// grant it, so there it is a dead letter (G13).
+    fn send_past(&mut self, entry: &Entry, request: Request) -> io::Result<Halt> {
+        match self.send_batch(std::slice::from_ref(entry))? {
+            Ok(Sent::Batch) => Ok(Ok(())),
+            Ok(Sent::Unsupported) => {
+                let body = json!({ "detail": "its time was over before it could be sent" });
+                let id = request.id.clone().unwrap_or_default();
+                let done = EntryDone { id, status: STATUS_GONE, replayed: false, body };
+                self.settle(vec![(request, Verdict::Rejected, done)])
+            }
+            Err(stopped) => Ok(Err(stopped)),
+        }
     }
 
     fn is_poison(&self, id: &str) -> io::Result<bool> {
@@ -309,14 +333,13 @@ impl Run<'_> {
     }
 
     /// Puts results on record: dead letters first and durably, then the journal.
-    fn settle(&mut self, answered: Vec<(Request, EntryDone)>) -> io::Result<Halt> {
+    fn settle(&mut self, answered: Vec<(Request, Verdict, EntryDone)>) -> io::Result<Halt> {
         let now = self.t.clock.wall();
         let mut letters = Vec::new();
         let mut noted = Vec::new();
         let mut halt = Ok(());
-        for (request, done) in answered {
-            let applied = (200..300).contains(&done.status);
-            if !applied && done.status >= 500 {
+        for (request, verdict, done) in answered {
+            if verdict == Verdict::Keep {
                 halt = Err(Stopped::Away(format!("the server answered {}", done.status)));
                 break;
             }
@@ -327,7 +350,7 @@ impl Run<'_> {
                 replayed: done.replayed,
                 answer: done.body,
             };
-            if applied {
+            if verdict == Verdict::Applied {
                 self.refusals = 0;
                 self.report.applied.push(settled);
                 continue;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::files::JOURNAL;
-use super::line::complete_lines;
+use super::line::{complete_lines, trim};
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -26,7 +26,7 @@ pub fn settled(disk: &dyn Disk) -> io::Result<HashSet<String>> {
     let (lines, _) = complete_lines(&bytes);
     Ok(lines
         .iter()
-        .filter_map(|(_, l)| serde_json::from_slice::<Record>(l).ok())
+        .filter_map(|(_, l)| serde_json::from_slice::<Record>(trim(l)).ok())
         .map(|r| r.id)
         .collect())
 }

@@ -47,8 +47,9 @@ impl Entry {
 
 /// Reads a line. BOM, CR, surrounding white space and NUL padding are accepted.
 pub fn parse(raw: &[u8]) -> Line {
-    let padded = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
-    let bytes = trim(padded);
+    let trimmed = trim(raw);
+    // Zeros may stand before the mark as well as behind it.
+    let bytes = trimmed.strip_prefix(b"\xef\xbb\xbf").map_or(trimmed, trim);
     if bytes.is_empty() {
         return Line::Blank;
     }
@@ -64,7 +65,9 @@ pub fn parse(raw: &[u8]) -> Line {
     }
 }
 
-fn trim(bytes: &[u8]) -> &[u8] {
+/// Without white space and zeros around it: a power cut or a failed sync may leave zeros where a line
+/// was, newline included.
+pub(super) fn trim(bytes: &[u8]) -> &[u8] {
     let padding = |b: &u8| b.is_ascii_whitespace() || *b == 0;
     let start = bytes.iter().position(|b| !padding(b)).unwrap_or(bytes.len());
     let end = bytes.iter().rposition(|b| !padding(b)).map_or(start, |e| e + 1);
@@ -159,6 +162,7 @@ mod tests {
             format!("\u{feff}{GOOD}"),
             format!("  {GOOD}\r"),
             format!("\0\0{GOOD}\0"),
+            format!("\0\0\u{feff} {GOOD}"),
         ] {
             assert_eq!(ok(raw.as_bytes()).text, GOOD);
         }

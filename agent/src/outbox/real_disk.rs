@@ -74,6 +74,7 @@ fn named(path: &Path, e: &io::Error) -> io::Error {
 
 struct RealAppender {
     file: File,
+    path: PathBuf,
 }
 
 impl Appender for RealAppender {
@@ -107,6 +108,15 @@ impl Appender for RealAppender {
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        let own = self.file.metadata()?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
 }
 
 struct RealGuard {
@@ -118,7 +128,7 @@ impl Guard for RealGuard {}
 impl Disk for RealDisk {
     fn open_append(&self, name: &str) -> io::Result<Box<dyn Appender>> {
         let file = self.open_own(name, OpenOptions::new().read(true).append(true).create(true))?;
-        Ok(Box::new(RealAppender { file }))
+        Ok(Box::new(RealAppender { file, path: self.path(name) }))
     }
 
     fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>> {
@@ -316,6 +326,17 @@ mod tests {
         assert_ne!(disk.unwritten("f"), Quiet::Yes);
         drop(open);
         assert_ne!(disk.unwritten("f"), Quiet::No);
+    }
+
+    #[test]
+    fn a_file_that_lost_its_name_is_noticed() {
+        let (_dir, disk) = disk();
+        let f = disk.open_append("f").unwrap();
+        assert!(f.is_in_place().unwrap());
+        disk.rename("f", "g").unwrap();
+        assert!(!f.is_in_place().unwrap());
+        disk.create("f", b"another").unwrap();
+        assert!(!f.is_in_place().unwrap());
     }
 
     #[test]

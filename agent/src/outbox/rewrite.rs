@@ -36,25 +36,38 @@ pub enum Rewrite {
 struct Aside {
     generation: String,
     copied: u64,
-    len: u64,
+    /// No rewrite has looked into it and come to its end: its lines are in their order (G4). What
+    /// comes into it later is late.
+    fresh: bool,
     entry: Entry,
 }
 
+/// The copied part of a file that nobody has read ...
+const NEVER_READ: &str = "0";
+/// ... and of one that was read and had no whole line.
+const NOTHING_COPIED: &str = "00";
+
 impl Aside {
     fn parse(entry: &Entry) -> Option<Self> {
-        let (generation, copied) = entry.name.rsplit_once('-')?;
-        let copied = copied.parse().ok()?;
-        let generation = generation.to_owned();
-        Some(Self { generation, copied, len: entry.len, entry: entry.clone() })
+        let (generation, mark) = entry.name.rsplit_once('-')?;
+        let copied = mark.parse().ok()?;
+        let (generation, fresh) = (generation.to_owned(), mark == NEVER_READ);
+        Some(Self { generation, copied, fresh, entry: entry.clone() })
     }
 
     fn path(&self) -> String {
-        path(&self.generation, self.copied)
+        format!("{ASIDE}/{}", self.entry.name)
     }
-}
 
-fn path(generation: &str, copied: u64) -> String {
-    format!("{ASIDE}/{generation}-{copied}")
+    /// Its path when this much of it is copied.
+    fn path_copied(&self, upto: u64) -> String {
+        let Self { generation, .. } = self;
+        if upto == 0 {
+            format!("{ASIDE}/{generation}-{NOTHING_COPIED}")
+        } else {
+            format!("{ASIDE}/{generation}-{upto}")
+        }
+    }
 }
 
 /// Files moved aside, oldest first.
@@ -108,7 +121,7 @@ fn move_aside(disk: &dyn Disk, clock: &dyn Clock, rng: &dyn Rng) -> io::Result<(
     let now = u64::try_from(clock.wall().0).unwrap_or(0).saturating_mul(1_000_000);
     let generation =
         format!("{:020}{:08x}", now.max(last.saturating_add(1)), rng.u64() & 0xffff_ffff);
-    match disk.rename(QUEUE, &path(&generation, 0)) {
+    match disk.rename(QUEUE, &format!("{ASIDE}/{generation}-{NEVER_READ}")) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
@@ -123,12 +136,12 @@ struct Found {
     copied: Vec<(Aside, u64)>,
 }
 
-/// Step 3: first the files that were never copied, oldest first; then what came late into others.
+/// Step 3: first the files that were never read, oldest first; then what came late into others.
 fn collect(disk: &dyn Disk, clock: &dyn Clock, settled: &HashSet<String>) -> io::Result<Found> {
-    let (fresh, copied): (Vec<_>, Vec<_>) = asides(disk)?.into_iter().partition(|a| a.copied == 0);
+    let (fresh, read): (Vec<_>, Vec<_>) = asides(disk)?.into_iter().partition(|a| a.fresh);
     let mut found = Found { text: String::new(), letters: Vec::new(), copied: Vec::new() };
     let mut taken: HashSet<String> = HashSet::new();
-    for aside in fresh.into_iter().chain(copied) {
+    for aside in fresh.into_iter().chain(read) {
         let bytes = disk.read(&aside.path(), aside.copied)?;
         let (mut lines, mut end) = complete_lines(&bytes);
         let rest = &bytes[usize::try_from(end).unwrap_or(bytes.len())..];
@@ -181,8 +194,8 @@ fn link_in(disk: &dyn Disk, rng: &dyn Rng, text: &str) -> io::Result<bool> {
 
 /// Step 6. Only now: before the copy is durable, a crash must make the next rewrite read again.
 fn count_as_copied(disk: &dyn Disk, copied: &[(Aside, u64)]) -> io::Result<()> {
-    for (aside, upto) in copied.iter().filter(|(a, upto)| a.copied != *upto) {
-        disk.rename(&aside.path(), &path(&aside.generation, *upto))?;
+    for (aside, upto) in copied.iter().filter(|(a, upto)| a.fresh || a.copied != *upto) {
+        disk.rename(&aside.path(), &aside.path_copied(*upto))?;
     }
     Ok(())
 }

@@ -24,7 +24,12 @@ pub fn judge(answer: &Incoming, id: Option<&str>) -> Verdict {
     if !is_ours(answer) || answer.entry.as_deref() != id {
         return Verdict::Keep;
     }
-    match answer.status {
+    of_status(answer.status)
+}
+
+/// What a status says about the entry that it surely is about.
+pub fn of_status(status: u16) -> Verdict {
+    match status {
         200..=299 => Verdict::Applied,
         // 403 with proof is a rule of the service (not yours), not the door: the door knows no ids.
         400 | 403..=405 | 409 | 410 | 413..=415 | 422 | 431 | 501 => Verdict::Rejected,

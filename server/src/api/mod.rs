@@ -101,17 +101,18 @@ impl Reply {
         Self::json(status, to_json(&health))
     }
 
-    /// The path exists, but not with this method.
+    /// The path exists, but not with this method. A verdict on the entry: it carries the key.
     pub fn wrong_method(call: &Call, allowed: &[&str]) -> Self {
         let allow = allowed.join(", ");
         let detail = format!("{} is not for {}; use {allow}", call.method, call.path());
-        Self { allow: Some(allow), ..Self::error(405, detail) }
+        Self { allow: Some(allow), key: call.key.clone(), ..Self::error(405, detail) }
     }
 
-    /// There is no such path.
+    /// There is no such path. A verdict on the entry: it carries the key.
     pub fn nowhere(call: &Call) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        Self::error(404, format!("no such path: {} (coord {version})", call.path()))
+        let detail = format!("no such path: {} (coord {version})", call.path());
+        Self { key: call.key.clone(), ..Self::error(404, detail) }
     }
 
     fn told(told: Told, key: Option<&str>) -> Self {
@@ -245,6 +246,14 @@ impl Matched<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_route_is_refused_with_proof() {
+        let c = Call { target: "/x".into(), key: Some("k".into()), ..Call::default() };
+        for (reply, status) in [(Reply::nowhere(&c), 404), (Reply::wrong_method(&c, &[]), 405)] {
+            assert_eq!((reply.status, reply.key.as_deref()), (status, Some("k")));
+        }
+    }
 
     #[test]
     fn query_parameters() {

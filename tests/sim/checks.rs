@@ -1,0 +1,111 @@
+//! The end of a simulation: everything is healed, drains run until there is rest, and then every
+//! promise is judged.
+
+use std::sync::Arc;
+
+use coord_agent::outbox::dead::{self, Letter};
+use coord_agent::outbox::disk::Disk;
+use coord_agent::outbox::files::{ASIDE, DEAD, JOURNAL, QUEUE, TMP_PREFIX};
+
+use crate::chance::Dice;
+use crate::disk::SimDisk;
+use crate::faults::Faults;
+use crate::workload::{DRAIN_BUDGET, Kit};
+use crate::world::{MINUTE, Sim};
+
+/// Drains until there must be rest, ten minutes apart.
+const DRAINS_MAX: usize = 90;
+/// A claim may be granted so much after its time: for it is judged before it is sent.
+const GRANT_SLACK_MS: i64 = 180_000;
+
+/// Ends all trouble.
+pub(crate) fn heal(sim: &Arc<Sim>) {
+    let mut world = sim.look();
+    world.note("healed");
+    world.faults = Faults { no_batch: world.faults.no_batch, ..Faults::default() };
+    world.steps_left = u64::MAX;
+    world.server.away_until = 0;
+    for machine in &mut world.machines {
+        machine.dark_until = 0;
+        machine.cut_off_until = 0;
+    }
+}
+
+/// Drains until nothing waits and nothing lies about; then judges.
+pub(crate) fn settle(sim: &Arc<Sim>) {
+    heal(sim);
+    let machines = sim.look().machines.len();
+    let mut letters = Vec::new();
+    for machine in 0..machines {
+        if let Err(why) = come_to_rest(sim, machine) {
+            return sim.look().fail(why);
+        }
+        letters.extend(sim.run(machine, 0, |pid| letters_of(sim, pid)).unwrap_or_default());
+    }
+    let judged = judge(sim, &letters);
+    if let Err(why) = judged {
+        sim.look().fail(why);
+    }
+}
+
+/// Rest: the drain says so, and the disk shows it.
+fn come_to_rest(sim: &Arc<Sim>, machine: usize) -> Result<(), String> {
+    for _ in 0..DRAINS_MAX {
+        let done = sim.run(machine, 0, |pid| {
+            sim.sleep(pid, 10 * MINUTE);
+            let empty = Kit::new(sim, pid).drain(DRAIN_BUDGET, false);
+            (empty, remains(&SimDisk { sim: Arc::clone(sim), pid }))
+        });
+        match done {
+            Some((true, left)) if left.is_empty() => return Ok(()),
+            Some((true, left)) => {
+                return Err(format!("workstation {machine}: nothing waits, but there is {left:?}"));
+            }
+            Some((false, _)) | None => {}
+        }
+        if let Some(why) = sim.look().failure.clone() {
+            return Err(why);
+        }
+    }
+    Err(format!("workstation {machine} does not come to rest"))
+}
+
+/// What of the outbox is still there.
+fn remains(disk: &SimDisk) -> Vec<String> {
+    let names = |dir: &str| disk.list(dir).expect("folders can be listed");
+    let own = |n: &str| [QUEUE, JOURNAL].contains(&n) || n.starts_with(TMP_PREFIX);
+    let top = names("").into_iter().map(|e| e.name).filter(|n| own(n));
+    top.chain(names(ASIDE).into_iter().map(|e| format!("{ASIDE}/{}", e.name))).collect()
+}
+
+fn letters_of(sim: &Arc<Sim>, pid: usize) -> Vec<Letter> {
+    let disk = SimDisk { sim: Arc::clone(sim), pid };
+    if disk.len(DEAD).expect("it can be looked at").is_none() {
+        return Vec::new();
+    }
+    dead::list(&disk).expect("letters can be read")
+}
+
+fn judge(sim: &Arc<Sim>, letters: &[Letter]) -> Result<(), String> {
+    let world = &mut *sim.look();
+    for letter in letters {
+        let torn = letter.status.is_none();
+        world.mark(if torn { "dead letter: no entry" } else { "dead letter: refused" });
+        if letter.status == Some(500) {
+            world.mark("dead letter: poison");
+        }
+    }
+    world.ledger.settle(letters)?;
+    for (text, at) in world.server.grants() {
+        world.ledger.check_grant(&text, at, GRANT_SLACK_MS)?;
+    }
+    let (now, dice) = (world.true_time(), Dice::new(&mut world.chance));
+    let replayed = world.server.replay_all(now, &dice)?;
+    world.note(&format!("{replayed} answers replayed"));
+    let again = world.server.new_effects(now);
+    if again.messages.is_empty() && again.todos.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("replayed requests took effect again: {again:?}"))
+    }
+}

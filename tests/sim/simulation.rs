@@ -1,0 +1,77 @@
+//! One simulation: a seed, what it draws, and how it ends.
+
+use std::sync::Arc;
+use std::thread;
+
+use crate::chance::Chance;
+use crate::checks;
+use crate::faults::Faults;
+use crate::ledger::Ledger;
+use crate::planted::Planted;
+use crate::scheduler::Scheduler;
+use crate::server::Server;
+use crate::trace::{Marks, Trace};
+use crate::workload::draw_hands;
+use crate::world::{Machine, Sim, World};
+
+/// Yields before the workload is told to end.
+const STEPS: u64 = 4_000;
+
+/// How a simulation ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Of everything that happened.
+    pub(crate) hash: u64,
+    /// Rare branches.
+    pub(crate) marks: Marks,
+    /// The first promise that was broken.
+    pub(crate) failure: Option<String>,
+    /// Intents of the workload.
+    pub(crate) origins: usize,
+}
+
+/// Runs a seed. A loud run prints all that happens.
+pub(crate) fn simulate(seed: u64, planted: Option<Planted>, loud: bool) -> Outcome {
+    let mut chance = Chance::new(seed);
+    let faults = Faults::draw(&mut chance);
+    let hands = draw_hands(&mut chance);
+    let machines = hands.iter().map(|h| h.machine + 1).max().unwrap_or(1);
+    if loud {
+        eprintln!("{faults:?}\n{hands:?}");
+    }
+    let sim = Sim::new(World {
+        chance,
+        scheduler: Scheduler::new(hands.len() + 1),
+        faults,
+        planted,
+        trace: Trace::new(loud),
+        ledger: Ledger::default(),
+        server: Server::new(),
+        late: Vec::new(),
+        machines: (0..machines).map(|_| Machine::default()).collect(),
+        processes: Vec::new(),
+        steps_left: STEPS,
+        failure: None,
+    });
+    thread::scope(|scope| {
+        for hand in hands {
+            let sim = &sim;
+            scope.spawn(move || sim.live(hand.thread, || hand.work(sim)));
+        }
+        sim.wait_for_all();
+    });
+    if sim.look().failure.is_none() {
+        checks::settle(&sim);
+    }
+    outcome(&sim)
+}
+
+fn outcome(sim: &Arc<Sim>) -> Outcome {
+    let world = sim.look();
+    Outcome {
+        hash: world.trace.hash(),
+        marks: world.trace.marks().clone(),
+        failure: world.failure.clone(),
+        origins: world.ledger.len(),
+    }
+}
