@@ -26,6 +26,29 @@ fn millis(t: rustix::time::Timespec) -> Millis {
     Millis(t.tv_sec.saturating_mul(1000).saturating_add(t.tv_nsec / 1_000_000))
 }
 
+/// The name of the network file system that an open file is on, if it is on one: kernel locks and
+/// shared memory do not work there as coord needs them (G39).
+pub fn network_file_system(file: &std::fs::File) -> Option<&'static str> {
+    // Magic numbers of statfs(2).
+    const KNOWN: &[(i64, &str)] = &[
+        (0x6969, "NFS"),
+        (0x517b, "SMB"),
+        (0xfe53_4d42, "SMB"),
+        (0xff53_4d42, "CIFS"),
+        (0x0102_1997, "9p"),
+        (0x5346_414f, "AFS"),
+        (0x6b41_4653, "AFS"),
+        (0x00c3_6400, "Ceph"),
+    ];
+    let kind = rustix::fs::fstatfs(file).ok()?.f_type & 0xffff_ffff;
+    KNOWN.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
+}
+
+/// Whether the user said that a network file system is fine.
+pub fn network_file_systems_allowed() -> bool {
+    std::env::var("COORD_ALLOW_NETWORK_FS").is_ok_and(|v| crate::settings::yes(&v))
+}
+
 /// The operating system's randomness.
 pub struct OsRng;
 

@@ -57,7 +57,7 @@ struct Work<H> {
 }
 
 enum Job {
-    Write(Work<WriteHandler>),
+    Write(Box<Work<WriteHandler>>),
     /// A session read its mail: it is alive. Nobody waits for this.
     Touch(String),
     /// Can the writer begin a transaction?
@@ -156,7 +156,7 @@ impl Engine {
         };
         match handler {
             Handler::Write(handler) => {
-                self.submit(Job::Write(Work { call, handler, params, done }));
+                self.submit(Job::Write(Box::new(Work { call, handler, params, done })));
             }
             Handler::Read(handler) => self.submit_read(Work { call, handler, params, done }),
             Handler::Health | Handler::Ready => {}

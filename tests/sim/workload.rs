@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coord_agent::outbox::drain::{Stopped, Tools, drain};
 use coord_agent::outbox::files::QUEUE;
-use coord_agent::remote::breaker::Breaker;
+use coord_agent::remote::breaker::{Breaker, Leave};
 use coord_agent::send::{Fate, Sender, TRY_BUDGET};
 use coord_protocol::edge::fresh_id;
 use coord_protocol::request::{Method, Request};
@@ -104,7 +104,8 @@ impl Kit {
             clock: &self.clock,
             rng: &self.rng,
         };
-        let report = drain(&tools, budget, force);
+        let leave = if force { Leave::Force } else { Leave::Anybody };
+        let report = drain(&tools, budget, leave);
         let mut world = self.disk.sim.look();
         match report {
             Ok(report) => {

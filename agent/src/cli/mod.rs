@@ -19,6 +19,7 @@ mod writing;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use coord_protocol::exit;
 
 use crate::config::env::Env;
 use crate::context::{Context, Whose};
@@ -102,13 +103,42 @@ enum Verb {
 
 /// Runs a command line and says with which status to end.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
     let env = Env::of_process();
+    // Before the parser: its usage error is status 2, and that blocks the tool in every host.
+    if let Some(host) = hook_host() {
+        return ExitCode::from(crate::hook::main(&host, env));
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return ExitCode::from(usage(&e)),
+    };
     ExitCode::from(match cli.verb {
         Verb::Hook { host } => crate::hook::main(&host, env),
         Verb::Serve(args) => server::serve(&args, &env, cli.json),
         verb => finish(run(verb, env), cli.json),
     })
+}
+
+/// The host that `coord hook` is called for, if it is called; help is the parser's.
+fn hook_host() -> Option<String> {
+    let mut words = std::env::args_os().skip(1).map(|w| w.to_string_lossy().into_owned());
+    let is_hook = words.next().is_some_and(|w| w == "hook");
+    let host = words.next().unwrap_or_default();
+    (is_hook && !matches!(host.as_str(), "--help" | "-h")).then_some(host)
+}
+
+/// A command line that does not parse, or asks for help.
+fn usage(e: &clap::Error) -> u8 {
+    let wants_json = std::env::args_os().any(|w| w == "--json");
+    if e.use_stderr() && wants_json {
+        let text = e.to_string();
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let detail = first.trim_start_matches("error: ");
+        return finish(Err(CliError::new(exit::USAGE, detail).hint(rest.trim())), true);
+    }
+    // A closed pipe is the reader's choice.
+    let _ = e.print();
+    if e.use_stderr() { exit::USAGE } else { exit::DONE }
 }
 
 fn run(verb: Verb, env: Env) -> Result<Report, CliError> {

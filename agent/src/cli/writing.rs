@@ -126,7 +126,10 @@ fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
 /// The write is neither sent nor kept: the caller gets it back on stderr (G2).
 pub(super) fn not_kept(e: &AppendError, request: &Request) -> CliError {
     let line = serde_json::to_string(request).unwrap_or_default();
-    CliError::new(exit::NOT_DURABLE, format!("not sent and not queued: {e}"))
+    let unsuitable =
+        matches!(e, AppendError::Disk(io) if io.kind() == std::io::ErrorKind::Unsupported);
+    let code = if unsuitable { exit::CONFIG } else { exit::NOT_DURABLE };
+    CliError::new(code, format!("not sent and not queued: {e}"))
         .hint("nothing was kept; this is the write, to keep it yourself:")
         .hint(line)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use coord_protocol::time::Millis;
+use coord_server::edge::{network_file_system, network_file_systems_allowed};
 use rustix::fs::OFlags;
 
 use super::disk::{Appender, Disk, Entry, Guard, Quiet, Share};
@@ -212,6 +213,15 @@ impl Disk for RealDisk {
     fn lock(&self, name: &str, how: Share, wait: Duration) -> io::Result<Option<Box<dyn Guard>>> {
         let options = &mut OpenOptions::new();
         let file = self.open_own(name, options.read(true).write(true).create(true))?;
+        if let Some(kind) = network_file_system(&file)
+            && !network_file_systems_allowed()
+        {
+            let why = format!(
+                "is on a network file system ({kind}), where locks do not lock; set \
+                 COORD_PROJECT_DIR or COORD_STATE_DIR to a local folder, or COORD_ALLOW_NETWORK_FS=1"
+            );
+            return Err(named(&self.root, &io::Error::new(io::ErrorKind::Unsupported, why)));
+        }
         let until = Instant::now() + wait;
         loop {
             let got = match how {

@@ -52,6 +52,7 @@ fn entry_call(entry: Request) -> Result<(Call, WriteHandler, Vec<String>), Reply
         target: entry.path,
         body: body_bytes(entry.body.as_ref()),
         key: Some(key),
+        session: entry.session,
         past: entry.past,
         ..Call::default()
     };

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use coord_protocol::id::Uuid;
 use coord_protocol::limits::RETRY_AFTER_SECS;
+use coord_protocol::session;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ErrorBody, Health};
 use percent_encoding::percent_decode_str;
@@ -33,6 +34,8 @@ pub struct Call {
     pub body: Vec<u8>,
     /// `Idempotency-Key`, unquoted; not yet checked.
     pub key: Option<String>,
+    /// Who asks: `Coord-Session`, or the entry's `session`.
+    pub session: Option<String>,
     /// `Authorization`, as sent.
     pub authorization: Option<String>,
     /// `Host`, as sent.
@@ -204,6 +207,10 @@ pub fn write(
         ..*cx
     };
     let print = |k| (k, fingerprint(&call.method, &call.target, &call.body));
+    // A sign of life, whatever becomes of the wish.
+    if let Some(session) = call.session.as_deref().filter(|s| session::check(s).is_ok()) {
+        tx.touch_session(session, cx.now)?;
+    }
     let told = once(tx, cx.now, call.key.as_deref().map(print), || {
         handler(tx, &cx, &Matched { call, params })
     })?;

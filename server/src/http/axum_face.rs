@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use coord_protocol::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX};
-use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED};
+use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use hyper::server::conn::http1;
@@ -225,6 +225,7 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
             .headers
             .get("idempotency-key")
             .map(|v| v.to_str().unwrap_or_default().to_owned()),
+        session: text(HeaderName::from_static(HEADER_SESSION)),
         authorization: text(header::AUTHORIZATION),
         host: text(header::HOST),
         origin: text(header::ORIGIN),

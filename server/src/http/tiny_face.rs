@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use coord_protocol::limits::BODY_BYTES_MAX;
-use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED};
+use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
 use tiny_http::{Header, Request, Response, Server};
 
 use super::Stop;
@@ -102,6 +102,7 @@ fn read(request: &mut Request) -> Result<Call, Reply> {
         target: request.url().to_owned(),
         body,
         key: header(request, "idempotency-key"),
+        session: header(request, HEADER_SESSION),
         authorization: header(request, "authorization"),
         host: header(request, "host"),
         origin: header(request, "origin"),

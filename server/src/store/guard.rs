@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, Stored, View, migrate};
+use crate::edge::{network_file_system, network_file_systems_allowed};
 
 /// First SQLite without the WAL-reset corruption (G37).
 const SQLITE_OLDEST: i32 = 3_051_003;
@@ -21,6 +22,17 @@ pub enum OpenError {
     /// Another server has it.
     #[error("database {0} is in use by another coord server; stop that one first")]
     InUse(PathBuf),
+    /// Locks and shared memory do not work there.
+    #[error(
+        "database {path} is on a network file system ({name}): keep it on a local disk, or set \
+         COORD_ALLOW_NETWORK_FS=1"
+    )]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// Which kind.
+        name: &'static str,
+    },
     /// Written by a later program.
     #[error("database has schema {found}, this program knows up to {known}: use a newer coord")]
     NewerSchema {
@@ -78,6 +90,11 @@ impl Store {
         }
         let lock_path = PathBuf::from(format!("{}.lock", path.display()));
         let lock = private_file(&lock_path).map_err(io(&lock_path))?;
+        if let Some(name) = network_file_system(&lock)
+            && !network_file_systems_allowed()
+        {
+            return Err(OpenError::Network { path: path.to_owned(), name });
+        }
         if lock.try_lock().is_err() {
             return Err(OpenError::InUse(path.to_owned()));
         }
