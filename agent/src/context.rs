@@ -41,7 +41,8 @@ pub struct Context {
     pub project: Project,
     /// The server's base address.
     pub base: String,
-    /// Somebody said where the server is; without that nobody need hear that it is away.
+    /// Somebody said where the server is, or started one here; without that nobody need hear that
+    /// there is none.
     pub base_is_configured: bool,
     /// The identity file, when there is one.
     pub identity_file: Option<PathBuf>,
@@ -81,8 +82,9 @@ impl Context {
         let state = RealDisk::at(&paths.state);
         let set = base_from_env(&env)?.or(identity.coord_api);
         let last = || local_server::last_record(&state).map(|r| r.url);
+        let set = set.or_else(last);
         let configured = set.is_some();
-        let base = set.or_else(last).unwrap_or_else(|| DEFAULT_BASE.to_owned());
+        let base = set.unwrap_or_else(|| DEFAULT_BASE.to_owned());
         let base = base.trim_end_matches('/').to_owned();
         let token = token(&env, &state, identity.coord_token_file.as_deref(), &base)?;
         Ok(Self {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::sync::tools;
 use super::writing::{refused, waiting_here};
 use crate::context::Context;
+use crate::local_server::is_loopback;
 use crate::outbox::drain::drain;
 use crate::outbox::view::anything_waiting;
 use crate::remote::Outgoing;
@@ -99,11 +100,21 @@ fn away(cx: &Context, why: &str) -> CliError {
     );
     let e = match waiting_here(cx) {
         0 => e,
-        n => e.hint(format!("{n} writes of yours wait here; `coord outbox list` shows them")),
+        n => e.hint(format!("{} here; `coord outbox list` shows them", count(n, "write"))),
     };
-    if cx.base_is_configured {
-        e
-    } else {
+    if !cx.base_is_configured {
         e.hint("no server is configured; `coord start --background` starts one on this machine")
+    } else if is_loopback(&cx.base) {
+        e.hint("if it is a server of yours, `coord start --background` starts it again")
+    } else {
+        e
+    }
+}
+
+/// A number of things, in words.
+pub(super) fn count(n: usize, thing: &str) -> String {
+    match n {
+        1 => format!("1 {thing} waits"),
+        n => format!("{n} {thing}s wait"),
     }
 }

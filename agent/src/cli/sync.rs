@@ -8,7 +8,7 @@ use coord_protocol::wire::Messages;
 use serde_json::{Value, json};
 
 use super::msg::note_offered;
-use super::reading::{Query, read};
+use super::reading::{Query, count, read};
 use crate::context::Context;
 use crate::hook::digest;
 use crate::outbox::disk::Disk;
@@ -126,6 +126,7 @@ fn sent_line(d: &Drained) -> String {
     let again = d.applied.iter().filter(|s| s.replayed).count();
     match (d.applied.len(), again) {
         (0, _) if d.waiting == 0 && d.rejected.is_empty() => "nothing was waiting".to_owned(),
+        (1, 0) => "sent 1 write".to_owned(),
         (n, 0) => format!("sent {n} writes"),
         (n, again) => format!("sent {n} writes ({again} of them had been applied before)"),
     }
@@ -138,7 +139,7 @@ fn refusal_line(s: &Settled) -> String {
 }
 
 fn waiting_line(waiting: usize, stopped: &Stopped) -> String {
-    format!("{waiting} writes wait here: {}", line(&why(stopped)))
+    format!("{} here: {}", count(waiting, "write"), line(&why(stopped)))
 }
 
 /// Why a drain ended early, in words.

@@ -20,7 +20,7 @@ use super::view::pending;
 use super::{journal, trouble};
 use crate::remote::breaker::{Breaker, Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge, of_status};
-use crate::remote::{Incoming, Net, NetError, Outgoing};
+use crate::remote::{Incoming, Net, Outgoing};
 
 /// Rounds, so that a chatty neighbour cannot hold a drain for ever.
 const ROUNDS_MAX: usize = 20;
@@ -179,15 +179,13 @@ impl Run<'_> {
     /// Is it our server that answers there? (5.3, step 4)
     fn greet(&self) -> Halt {
         let hello = Outgoing::get("/health");
-        match self.t.net.call(&hello, self.budget()?) {
-            Ok(answer) if is_ours(&answer) => Ok(()),
-            Ok(answer) => {
-                let why = format!("what answers there ({}) is not a coord server", answer.status);
-                self.t.breaker.failed(&why, answer.retry_after);
-                Err(Stopped::NotOurs(why))
-            }
-            Err(e) => Err(self.away(&e)),
+        let answer = self.call(&hello)?;
+        if is_ours(&answer) {
+            return Ok(());
         }
+        let why = format!("what answers there ({}) is not a coord server", answer.status);
+        self.t.breaker.failed(&why, answer.retry_after);
+        Err(Stopped::NotOurs(why))
     }
 
     fn budget(&self) -> Result<Duration, Stopped> {
@@ -195,9 +193,11 @@ impl Run<'_> {
         if left.is_zero() { Err(Stopped::OutOfTime) } else { Ok(left.min(CALL_BUDGET)) }
     }
 
-    fn away(&self, e: &NetError) -> Stopped {
-        self.t.breaker.failed(&e.to_string(), None);
-        Stopped::Away(e.to_string())
+    fn call(&self, out: &Outgoing) -> Result<Incoming, Stopped> {
+        self.t.net.call(out, self.budget()?).map_err(|e| {
+            self.t.breaker.failed(&e.to_string(), None);
+            Stopped::Away(e.to_string())
+        })
     }
 
     fn send_round(&mut self, ready: &[Entry]) -> io::Result<Halt> {
@@ -229,13 +229,9 @@ impl Run<'_> {
         let requests: Vec<Request> = entries.iter().map(|e| self.marked(&e.request)).collect();
         let body = serde_json::to_vec(&Batch { entries: requests.clone() })?;
         let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/batch") };
-        let budget = match self.budget() {
-            Ok(b) => b,
-            Err(stopped) => return Ok(Err(stopped)),
-        };
-        let answer = match self.t.net.call(&out, budget) {
+        let answer = match self.call(&out) {
             Ok(a) => a,
-            Err(e) => return Ok(Err(self.away(&e))),
+            Err(stopped) => return Ok(Err(stopped)),
         };
         // A batch that is refused as a whole may hold one entry that is to blame: find it singly.
         if is_ours(&answer) && matches!(answer.status, 400 | 404 | 405 | 413 | 422 | 500) {
@@ -276,13 +272,9 @@ impl Run<'_> {
                 session: request.session.clone(),
                 ..Outgoing::new(request.method, &request.path)
             };
-            let budget = match self.budget() {
-                Ok(b) => b,
-                Err(stopped) => return Ok(Err(stopped)),
-            };
-            let answer = match self.t.net.call(&out, budget) {
+            let answer = match self.call(&out) {
                 Ok(a) => a,
-                Err(e) => return Ok(Err(self.away(&e))),
+                Err(stopped) => return Ok(Err(stopped)),
             };
             let mut verdict = judge(&answer, Some(&id));
             if answer.status == 500 && is_ours(&answer) && self.is_poison(&id)? {

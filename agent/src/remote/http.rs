@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
-use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::http::{Request, Response};
+use ureq::{Agent, AsSendBody, Body};
 
 use super::{Incoming, Net, NetError, Outgoing, retry_after};
 
@@ -47,7 +47,7 @@ impl HttpNet {
     }
 
     fn send(&self, out: &Outgoing, budget: Duration) -> Result<Response<Body>, ureq::Error> {
-        let mut request = ureq::http::Request::builder()
+        let mut request = Request::builder()
             .method(out.method.map_or("GET", coord_protocol::request::Method::as_str))
             .uri(format!("{}{}", self.base, out.path));
         if let Some(a) = &self.authorization {
@@ -60,21 +60,22 @@ impl HttpNet {
             request = request.header(HEADER_SESSION, session);
         }
         if out.method.is_none() || out.body.is_empty() {
-            let request = request.body(())?;
-            let request = self
-                .agent
-                .configure_request(request)
-                .timeout_global(Some(budget))
-                .allow_non_standard_methods(true)
-                .build();
-            return self.agent.run(request);
+            return self.run(request.body(())?, budget);
         }
-        let request =
-            request.header("content-type", "application/json").body(out.body.as_slice())?;
+        let request = request.header("content-type", "application/json");
+        self.run(request.body(out.body.as_slice())?, budget)
+    }
+
+    fn run(
+        &self,
+        request: Request<impl AsSendBody>,
+        budget: Duration,
+    ) -> Result<Response<Body>, ureq::Error> {
         let request = self
             .agent
             .configure_request(request)
             .timeout_global(Some(budget))
+            // DELETE and PATCH may come with or without a body.
             .allow_non_standard_methods(true)
             .build();
         self.agent.run(request)

@@ -1,6 +1,7 @@
 //! Glob against glob: is there a path that both match? Decided by a breadth-first walk over the
 //! product of the two patterns, so the answer is exact and comes with the shortest witness.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::pattern::{Pattern, Segment, Token};
@@ -10,55 +11,71 @@ pub fn intersection(a: &Pattern, b: &Pattern) -> Option<String> {
     a.alternatives.iter().find_map(|x| b.alternatives.iter().find_map(|y| segments_meet(x, y)))
 }
 
-/// Place in both patterns, and whether a segment was already consumed (a path is never empty).
+/// Place in both patterns, and whether anything was consumed: neither a path nor a segment is empty.
 type At = (usize, usize, bool);
 
-fn segments_meet(a: &[Segment], b: &[Segment]) -> Option<String> {
+/// A step to another pair of places: free, or consuming a piece that both accept.
+type Step<P> = ((usize, usize), Option<P>);
+
+/// Walks from the start of both to the end of both, shortest first, and returns the pieces consumed.
+fn meet<P: Clone>(
+    end: (usize, usize),
+    steps: impl Fn(usize, usize) -> Vec<Step<P>>,
+) -> Option<Vec<P>> {
     let start: At = (0, 0, false);
-    let mut came: HashMap<At, Option<(At, Option<String>)>> = HashMap::from([(start, None)]);
+    let mut came: HashMap<At, Option<(At, Option<P>)>> = HashMap::from([(start, None)]);
     let mut todo = VecDeque::from([start]);
     while let Some(at) = todo.pop_front() {
         let (i, j, some) = at;
-        if i == a.len() && j == b.len() && some {
-            return Some(path_to(at, &came));
+        if (i, j) == end && some {
+            return Some(pieces_to(at, &came));
         }
-        let mut visit = |to: At, by: Option<String>| {
-            came.entry(to).or_insert_with(|| {
-                // Steps that consume nothing come first: the walk stays shortest-first.
-                if by.is_none() {
-                    todo.push_front(to);
+        for ((i, j), piece) in steps(i, j) {
+            let to = (i, j, some || piece.is_some());
+            if let Entry::Vacant(place) = came.entry(to) {
+                // Free steps come first: the walk stays shortest-first.
+                if piece.is_none() {
+                    todo.push_front(to)
                 } else {
-                    todo.push_back(to);
+                    todo.push_back(to)
                 }
-                Some((at, by))
-            });
-        };
-        let (x, y) = (a.get(i), b.get(j));
-        if x == Some(&Segment::Any) {
-            visit((i + 1, j, some), None);
-        }
-        if y == Some(&Segment::Any) {
-            visit((i, j + 1, some), None);
-        }
-        if let (Some(x), Some(y)) = (x, y)
-            && let Some(text) = segment_meets(x, y)
-        {
-            let next = |s: &Segment, k: usize| if *s == Segment::Any { k } else { k + 1 };
-            visit((next(x, i), next(y, j), true), Some(text));
+                place.insert(Some((at, piece)));
+            }
         }
     }
     None
 }
 
-fn path_to(end: At, came: &HashMap<At, Option<(At, Option<String>)>>) -> String {
-    let mut parts = Vec::new();
+fn pieces_to<P: Clone>(end: At, came: &HashMap<At, Option<(At, Option<P>)>>) -> Vec<P> {
+    let mut pieces = Vec::new();
     let mut at = end;
-    while let Some(Some((from, by))) = came.get(&at) {
-        parts.extend(by.clone());
+    while let Some(Some((from, piece))) = came.get(&at) {
+        pieces.extend(piece.clone());
         at = *from;
     }
-    parts.reverse();
-    parts.join("/")
+    pieces.reverse();
+    pieces
+}
+
+fn segments_meet(a: &[Segment], b: &[Segment]) -> Option<String> {
+    let next = |s: &Segment, k: usize| if *s == Segment::Any { k } else { k + 1 };
+    let path = meet((a.len(), b.len()), |i, j| {
+        let (x, y) = (a.get(i), b.get(j));
+        let mut steps = Vec::with_capacity(3);
+        if x == Some(&Segment::Any) {
+            steps.push(((i + 1, j), None));
+        }
+        if y == Some(&Segment::Any) {
+            steps.push(((i, j + 1), None));
+        }
+        if let (Some(x), Some(y)) = (x, y)
+            && let Some(text) = segment_meets(x, y)
+        {
+            steps.push(((next(x, i), next(y, j)), Some(text)));
+        }
+        steps
+    });
+    path.map(|segments| segments.join("/"))
 }
 
 /// A segment text that both match.
@@ -73,62 +90,28 @@ fn segment_meets(a: &Segment, b: &Segment) -> Option<String> {
 }
 
 fn tokens_meet(a: &[Token], b: &[Token]) -> Option<String> {
-    let start: At = (0, 0, false);
-    let mut came: HashMap<At, Option<(At, Option<char>)>> = HashMap::from([(start, None)]);
-    let mut todo = VecDeque::from([start]);
-    while let Some(at) = todo.pop_front() {
-        let (i, j, some) = at;
-        if i == a.len() && j == b.len() && some {
-            return Some(text_to(at, &came));
-        }
-        let mut visit = |to: At, by: Option<char>| {
-            came.entry(to).or_insert_with(|| {
-                if by.is_none() {
-                    todo.push_front(to);
-                } else {
-                    todo.push_back(to);
-                }
-                Some((at, by))
-            });
-        };
+    let text = meet((a.len(), b.len()), |i, j| {
         let (x, y) = (a.get(i), b.get(j));
+        let mut steps = Vec::with_capacity(3);
         if x == Some(&Token::Star) {
-            visit((i + 1, j, some), None);
+            steps.push(((i + 1, j), None));
         }
         if y == Some(&Token::Star) {
-            visit((i, j + 1, some), None);
+            steps.push(((i, j + 1), None));
         }
-        match (x, y) {
+        let both = match (x, y) {
             (Some(Token::One(p)), Some(Token::One(q))) => {
-                if let Some(c) = p.intersect(q).sample() {
-                    visit((i + 1, j + 1, true), Some(c));
-                }
+                p.intersect(q).sample().map(|c| ((i + 1, j + 1), Some(c)))
             }
-            (Some(Token::One(p)), Some(Token::Star)) => {
-                if let Some(c) = p.sample() {
-                    visit((i + 1, j, true), Some(c));
-                }
-            }
-            (Some(Token::Star), Some(Token::One(q))) => {
-                if let Some(c) = q.sample() {
-                    visit((i, j + 1, true), Some(c));
-                }
-            }
-            (Some(Token::Star), Some(Token::Star)) => visit((i, j, true), Some('x')),
-            (None, _) | (_, None) => {}
-        }
-    }
-    None
-}
-
-fn text_to(end: At, came: &HashMap<At, Option<(At, Option<char>)>>) -> String {
-    let mut text = Vec::new();
-    let mut at = end;
-    while let Some(Some((from, by))) = came.get(&at) {
-        text.extend(*by);
-        at = *from;
-    }
-    text.iter().rev().collect()
+            (Some(Token::One(p)), Some(Token::Star)) => p.sample().map(|c| ((i + 1, j), Some(c))),
+            (Some(Token::Star), Some(Token::One(q))) => q.sample().map(|c| ((i, j + 1), Some(c))),
+            (Some(Token::Star), Some(Token::Star)) => Some(((i, j), Some('x'))),
+            (None, _) | (_, None) => None,
+        };
+        steps.extend(both);
+        steps
+    });
+    text.map(|chars| chars.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use coord_protocol::id::Uuid;
 use coord_protocol::limits::RETRY_AFTER_SECS;
 use coord_protocol::session;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{ErrorBody, Health};
+use coord_protocol::wire::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, Health};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
@@ -116,6 +116,21 @@ impl Reply {
         let version = env!("CARGO_PKG_VERSION");
         let detail = format!("no such path: {} (coord {version})", call.path());
         Self { key: call.key.clone(), ..Self::error(404, detail) }
+    }
+
+    /// The headers that go with it, of a server with this instance name.
+    pub fn headers(&self, instance: &str) -> Vec<(&'static str, String)> {
+        let mut all = vec![
+            ("content-type", self.content_type.to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+            (HEADER_INSTANCE, instance.to_owned()),
+        ];
+        all.extend(self.key.clone().map(|k| (HEADER_ENTRY, k)));
+        all.extend(self.replayed.then(|| (HEADER_REPLAYED, "true".to_owned())));
+        all.extend(self.retry_after.map(|s| ("retry-after", s.to_string())));
+        all.extend(self.allow.clone().map(|a| ("allow", a)));
+        all
     }
 
     fn told(told: Told, key: Option<&str>) -> Self {

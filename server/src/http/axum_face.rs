@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use coord_protocol::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX};
-use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
+use coord_protocol::wire::HEADER_SESSION;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use hyper::server::conn::http1;
@@ -234,32 +234,17 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
 }
 
 fn response(reply: Reply, instance: &str, close: bool) -> Response {
+    let mut headers = reply.headers(instance);
+    if close {
+        headers.push(("connection", "close".to_owned()));
+    }
     let mut r = Response::new(Body::from(reply.body));
     *r.status_mut() =
         axum::http::StatusCode::from_u16(reply.status).expect("replies have valid statuses");
-    let mut put = |name: &'static str, value: &str| {
-        if let Ok(v) = HeaderValue::from_str(value) {
+    for (name, value) in headers {
+        if let Ok(v) = HeaderValue::try_from(value) {
             r.headers_mut().insert(HeaderName::from_static(name), v);
         }
-    };
-    put("content-type", reply.content_type);
-    put("cache-control", "no-store");
-    put("x-content-type-options", "nosniff");
-    put(HEADER_INSTANCE, instance);
-    if let Some(key) = &reply.key {
-        put(HEADER_ENTRY, key);
-    }
-    if reply.replayed {
-        put(HEADER_REPLAYED, "true");
-    }
-    if let Some(secs) = reply.retry_after {
-        put("retry-after", &secs.to_string());
-    }
-    if let Some(allow) = &reply.allow {
-        put("allow", allow);
-    }
-    if close {
-        put("connection", "close");
     }
     r
 }

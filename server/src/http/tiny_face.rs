@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use coord_protocol::limits::BODY_BYTES_MAX;
-use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
+use coord_protocol::wire::HEADER_SESSION;
 use tiny_http::{Header, Request, Response, Server};
 
 use super::Stop;
@@ -112,26 +112,10 @@ fn read(request: &mut Request) -> Result<Call, Reply> {
 
 fn response(reply: &Reply, instance: &str) -> Response<io::Cursor<Vec<u8>>> {
     let mut r = Response::from_string(&reply.body).with_status_code(reply.status);
-    let mut put = |name: &str, value: &str| {
+    for (name, value) in reply.headers(instance) {
         if let Ok(h) = Header::from_bytes(name, value) {
             r.add_header(h);
         }
-    };
-    put("content-type", reply.content_type);
-    put("cache-control", "no-store");
-    put("x-content-type-options", "nosniff");
-    put(HEADER_INSTANCE, instance);
-    if let Some(key) = &reply.key {
-        put(HEADER_ENTRY, key);
-    }
-    if reply.replayed {
-        put(HEADER_REPLAYED, "true");
-    }
-    if let Some(secs) = reply.retry_after {
-        put("retry-after", &secs.to_string());
-    }
-    if let Some(allow) = &reply.allow {
-        put("allow", allow);
     }
     r
 }
