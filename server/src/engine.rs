@@ -310,8 +310,10 @@ impl Writer {
             let _ = self.conn.execute_batch("ROLLBACK");
             // Signs of life may have been among it: the next ones are to be written.
             self.touched.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            for (done, _) in replies {
-                done(Reply::unavailable("Database"));
+            for (done, reply) in replies {
+                // Whose own fault it was hears so: come again would be bad advice.
+                let to_blame = reply.status == 500;
+                done(if to_blame { reply } else { Reply::unavailable("Database") });
             }
             tell_all(&probes, false);
         } else {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 use super::env::Env;
 use super::paths::Paths;
+use super::project;
 
 const NAME: &str = "identity.json";
 /// Larger than this is no identity file.
@@ -52,7 +53,12 @@ pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Found, Conf
         })?;
         return Ok(Found { identity, path: Some(path) });
     }
-    let mut places = vec![project_root.join(".claude").join(NAME)];
+    let own = project_root.join(".claude").join(NAME);
+    if let Some(identity) = read(&own)? {
+        refuse_foreign(&own, &identity, project_root)?;
+        return Ok(Found { identity, path: Some(own) });
+    }
+    let mut places = Vec::new();
     places.extend(paths.home.as_ref().map(|h| h.join(".claude").join(NAME)));
     places.push(paths.config.join(NAME));
     for path in places {
@@ -61,6 +67,26 @@ pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Found, Conf
         }
     }
     Ok(Found::default())
+}
+
+/// A file that came with a clone may not say where tokens are and whom to send them to.
+fn refuse_foreign(
+    path: &Path,
+    identity: &Identity,
+    project_root: &Path,
+) -> Result<(), ConfigError> {
+    let names_server = identity.coord_api.is_some() || identity.coord_token_file.is_some();
+    if names_server && project::is_tracked(project_root, &format!(".claude/{NAME}")) {
+        return Err(ConfigError::File {
+            path: path.display().to_string(),
+            why:
+                "it is tracked by git and names a server or a token file; whoever can commit could \
+                  have your token sent to them. Take it out of git (git rm --cached) or move these \
+                  fields to ~/.claude/identity.json"
+                    .to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Option<Identity>, ConfigError> {

@@ -60,6 +60,17 @@ fn git_dirs(root: &Path) -> Option<GitDirs> {
     Some(GitDirs { own, common })
 }
 
+/// Whether git tracks a file of a work tree, as far as its index says so in plain text. An index
+/// whose paths are compressed (version 4) counts as tracking it.
+pub fn is_tracked(root: &Path, path: &str) -> bool {
+    let Some(git) = git_dirs(root) else { return false };
+    let Ok(index) = fs::read(git.own.join("index")) else { return false };
+    let compressed = index.get(4..8) == Some(&[0, 0, 0, 4]);
+    // A path ends with a zero; what stands before it in the index is flags, never a letter of a path.
+    let wanted: Vec<u8> = path.bytes().chain([0]).collect();
+    compressed || index.windows(wanted.len()).any(|w| w == wanted.as_slice())
+}
+
 /// The address of `origin`, else of the first remote.
 fn remote_url(config: &Path) -> Option<String> {
     let text = fs::read_to_string(config).ok()?;
@@ -142,6 +153,28 @@ mod tests {
         assert_eq!((a.key.as_deref(), a.branch.as_deref()), (Some("acme/app"), Some("main")));
         assert_eq!((b.key.as_deref(), b.branch.as_deref()), (Some("acme/app"), Some("topic")));
         assert_eq!(b.root, tree);
+    }
+
+    #[test]
+    fn what_git_tracks() {
+        let dir = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| {
+            let done = std::process::Command::new("git")
+                .current_dir(dir.path())
+                .args(args)
+                .env("GIT_CONFIG_GLOBAL", "/dev/null")
+                .output()
+                .unwrap();
+            assert!(done.status.success(), "{done:?}");
+        };
+        git(&["init", "-q"]);
+        fs::create_dir(dir.path().join(".claude")).unwrap();
+        fs::write(dir.path().join(".claude/identity.json"), "{}").unwrap();
+        fs::write(dir.path().join("x.claude"), "").unwrap();
+        git(&["add", "x.claude"]);
+        assert!(!is_tracked(dir.path(), ".claude/identity.json"));
+        git(&["add", "-f", ".claude/identity.json"]);
+        assert!(is_tracked(dir.path(), ".claude/identity.json"));
     }
 
     #[test]

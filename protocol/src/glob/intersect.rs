@@ -35,9 +35,9 @@ fn meet<P: Clone>(
             if let Entry::Vacant(place) = came.entry(to) {
                 // Free steps come first: the walk stays shortest-first.
                 if piece.is_none() {
-                    todo.push_front(to)
+                    todo.push_front(to);
                 } else {
-                    todo.push_back(to)
+                    todo.push_back(to);
                 }
                 place.insert(Some((at, piece)));
             }
