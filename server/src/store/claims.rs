@@ -184,13 +184,15 @@ impl Tx<'_> {
         Ok(n == 1)
     }
 
-    /// After a restart: every lease that was live at `stopped` gets at least min(TTL, `grace`)
-    /// from `now` again (G23).
+    /// After a restart: every lease that was live at `stopped` gets at least min(TTL, `grace`) from
+    /// `now` again (G23), and silence counts only while somebody could hear.
     pub fn grant_grace(&self, stopped: Millis, now: Millis, grace: Duration) -> Stored<usize> {
         let grace = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         self.run(
-            "UPDATE claim SET expires_at = MAX(expires_at, ?2 + MIN(ttl_ms, ?3))
-             WHERE ended_at IS NULL AND expires_at > ?1",
+            "UPDATE claim SET expires_at = MAX(expires_at, ?2 + MIN(ttl_ms, ?3)),
+               last_activity = ?2 - ?1 + MAX(last_activity, COALESCE(
+                 (SELECT last_seen FROM session WHERE session_id = claim.session_id), 0))
+             WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)",
             params![stopped.0, now.0, grace],
         )
     }

@@ -139,6 +139,31 @@ impl Store {
     }
 }
 
+/// Opens (or makes) a file that several processes of one workstation share: no lock beside it, no
+/// check of the whole file each time. SQLite's own locks divide the writers.
+pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_OLDEST {
+        return Err(OpenError::OldSqlite(rusqlite::version()));
+    }
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+    }
+    let file = private_file(path).map_err(io)?;
+    if let Some(name) = network_file_system(&file)
+        && !network_file_systems_allowed()
+    {
+        return Err(OpenError::Network { path: path.to_owned(), name });
+    }
+    let conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    configure(&conn)?;
+    migrate(&conn, Some(path))?;
+    Ok(conn)
+}
+
 /// Settings of every connection, also of one in memory.
 pub(crate) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY)?;

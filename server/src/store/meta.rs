@@ -17,7 +17,27 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// Where the engine's clock stood at boot time 0 of this run of the machine, when a process of
+    /// this run has written here before.
+    pub fn boot_anchor(&self, boot_id: &str) -> Stored<Option<i64>> {
+        self.row(
+            "SELECT a.value FROM meta a, meta b
+             WHERE a.name = 'boot_anchor' AND b.name = 'boot_id' AND b.value = ?1",
+            [boot_id],
+            |r| r.get(0),
+        )
+    }
+}
+
 impl Tx<'_> {
+    /// Sets the engine's clock for this run of the machine.
+    pub fn set_boot_anchor(&self, boot_id: &str, anchor: i64) -> Stored<()> {
+        self.run("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?1)", [boot_id])?;
+        self.run("INSERT OR REPLACE INTO meta VALUES ('boot_anchor', ?1)", [anchor])?;
+        Ok(())
+    }
+
     /// Names the instance, once.
     pub fn set_instance(&self, name: &str) -> Stored<()> {
         self.run("INSERT INTO meta VALUES ('instance', ?1) ON CONFLICT DO NOTHING", [name])?;

@@ -13,10 +13,10 @@ const MIGRATIONS: &[&str] = &[include_str!("schema/0001_init.sql")];
 pub const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
 /// Brings a database to [`SCHEMA_VERSION`]. `file` is where it lies, for the backups; `None` for a
-/// database in memory. Does nothing when it is there already.
+/// database in memory. Does nothing when it is there already; of several processes that come at
+/// once, one does it.
 pub fn migrate(conn: &Connection, file: Option<&Path>) -> Result<(), OpenError> {
-    let found: u32 = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;
-    let found = found as usize;
+    let found = version(conn)?;
     if found > SCHEMA_VERSION {
         return Err(OpenError::NewerSchema { found, known: SCHEMA_VERSION });
     }
@@ -24,12 +24,21 @@ pub fn migrate(conn: &Connection, file: Option<&Path>) -> Result<(), OpenError> 
         if let (Some(file), true) = (file, at > 0) {
             back_up(conn, &backup_name(file, at))?;
         }
-        conn.execute_batch(&format!(
-            "BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {};\nCOMMIT;",
-            at + 1
-        ))?;
+        conn.execute_batch("BEGIN IMMEDIATE")?;
+        let step = if version(conn)? == at {
+            conn.execute_batch(&format!("{sql}\nPRAGMA user_version = {};", at + 1))
+        } else {
+            Ok(())
+        };
+        conn.execute_batch(if step.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        step?;
     }
     Ok(())
+}
+
+fn version(conn: &Connection) -> Result<usize, OpenError> {
+    let found: u32 = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    Ok(found as usize)
 }
 
 fn backup_name(file: &Path, version: usize) -> PathBuf {

@@ -20,7 +20,7 @@ use rusqlite::Connection;
 pub use applied::Applied;
 pub use claims::ClaimRow;
 pub(crate) use guard::configure;
-pub use guard::{OpenError, Store};
+pub use guard::{OpenError, Store, open_shared};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 

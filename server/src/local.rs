@@ -1,0 +1,194 @@
+//! The engine of one workstation: several processes share a database file, no process of it runs on.
+//! Each call opens the file, runs in one transaction, and is gone (design 2, "local authority").
+
+use std::path::{Path, PathBuf};
+
+use coord_protocol::edge::{Clock, Rng, fresh_id};
+use coord_protocol::lease::RESTART_GRACE;
+use coord_protocol::time::Millis;
+use rusqlite::Connection;
+
+use crate::api::{self, Call, Handler, Reply, Routed};
+use crate::service::{Cx, Rules};
+use crate::store::{OpenError, Stored, Tx, View, open_shared};
+
+/// A database file of this workstation, as one call sees it.
+pub struct Local<'a> {
+    conn: Connection,
+    path: PathBuf,
+    rules: Rules,
+    clock: &'a dyn Clock,
+    rng: &'a dyn Rng,
+    /// Names this run of the machine: boot times of two runs cannot be compared.
+    boot_id: String,
+}
+
+impl<'a> Local<'a> {
+    /// Opens the file, making it when it is missing.
+    pub fn open(
+        path: &Path,
+        rules: Rules,
+        clock: &'a dyn Clock,
+        rng: &'a dyn Rng,
+        boot_id: String,
+    ) -> Result<Self, OpenError> {
+        let conn = open_shared(path)?;
+        Ok(Self { conn, path: path.to_owned(), rules, clock, rng, boot_id })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name of this database.
+    pub fn instance(&self) -> Stored<String> {
+        if let Some(name) = View::new(&self.conn).instance()? {
+            return Ok(name);
+        }
+        self.write(|tx| {
+            tx.set_instance(&format!("coord-{}", fresh_id(self.clock, self.rng).simple()))?;
+            Ok(tx.instance()?.unwrap_or_default())
+        })
+    }
+
+    /// Runs a call: reads beside others, writes one process at a time.
+    pub fn call(&self, call: &Call) -> Stored<Reply> {
+        if let Routed::To(Handler::Read(handler), params) = api::find(call) {
+            let view = View::new(&self.conn);
+            return api::read(&view, &self.cx(self.time(&view)?), call, handler, &params);
+        }
+        self.write(|tx| {
+            let now = self.begin(tx)?;
+            let reply = api::perform(tx, &self.cx(now), call)?;
+            tx.set_last_time(now)?;
+            Ok(reply)
+        })
+    }
+
+    fn cx(&self, now: Millis) -> Cx<'_> {
+        Cx { now, rules: &self.rules, rng: self.rng, id: None, past: false }
+    }
+
+    fn write<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let done = run(&Tx::new(&self.conn));
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.conn.execute_batch(end);
+        match (done, ended) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(e)) => {
+                // A commit that failed may have left the transaction open.
+                let _ = self.conn.execute_batch("ROLLBACK");
+                Err(e.into())
+            }
+            // The error that matters is the first.
+            (Err(e), _) => Err(e),
+        }
+    }
+
+    /// The moment, by one clock for all processes: within one run of the machine it follows the boot
+    /// clock from where the first process of that run stood.
+    fn time(&self, view: &View<'_>) -> Stored<Millis> {
+        Ok(match view.boot_anchor(&self.boot_id)? {
+            Some(anchor) => Millis(anchor.saturating_add(self.clock.boot().0)),
+            None => self.clock.wall().max(view.last_time()?),
+        })
+    }
+
+    /// The first write of a run of the machine sets the clock for all, and re-arms leases (G23).
+    fn begin(&self, tx: &Tx<'_>) -> Stored<Millis> {
+        let now = self.time(tx)?;
+        if tx.boot_anchor(&self.boot_id)?.is_none() {
+            tx.grant_grace(tx.last_time()?, now, RESTART_GRACE)?;
+            tx.set_boot_anchor(&self.boot_id, now.0.saturating_sub(self.clock.boot().0))?;
+        }
+        Ok(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::edge::OsRng;
+
+    /// Clocks that a test sets.
+    #[derive(Default)]
+    struct Hands {
+        wall: AtomicI64,
+        boot: AtomicI64,
+    }
+
+    impl Clock for Hands {
+        fn wall(&self) -> Millis {
+            Millis(self.wall.load(Ordering::Relaxed))
+        }
+        fn boot(&self) -> Millis {
+            Millis(self.boot.load(Ordering::Relaxed))
+        }
+        fn sleep(&self, _: Duration) {}
+    }
+
+    fn call(method: &str, target: &str, body: &str) -> Call {
+        Call {
+            method: method.into(),
+            target: target.into(),
+            body: body.as_bytes().to_vec(),
+            ..Call::default()
+        }
+    }
+
+    const CLAIM: &str = r#"{"project_key":"p","session_id":"S","resource":"r","ttl_hours":1}"#;
+
+    #[test]
+    fn processes_share_the_file_and_wall_clocks_decide_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("local.db");
+        let hands = Hands::default();
+        hands.wall.store(1_000_000_000, Ordering::Relaxed);
+        let open =
+            |boot: &str| Local::open(&path, Rules::default(), &hands, &OsRng, boot.into()).unwrap();
+        let claim = |who: &str, boot: &str| {
+            let body = CLAIM.replace("\"S\"", &format!("\"{who}/x\""));
+            open(boot).call(&call("POST", "/api/coord/locks", &body)).unwrap().status
+        };
+        assert_eq!(claim("A", "run-1"), 201);
+        assert_eq!(claim("B", "run-1"), 409);
+        // The wall clock leaps a year ahead: no lease ends by that.
+        hands.wall.fetch_add(365 * 24 * 3_600_000, Ordering::Relaxed);
+        assert_eq!(claim("B", "run-1"), 409);
+        // An hour of real time does end it.
+        hands.boot.fetch_add(3_600_001, Ordering::Relaxed);
+        assert_eq!(claim("B", "run-1"), 201);
+        // After a reboot the boot clock begins anew; B's lease goes on.
+        hands.boot.store(0, Ordering::Relaxed);
+        assert_eq!(claim("A", "run-2"), 409);
+        assert_eq!(open("run-2").instance().unwrap(), open("run-2").instance().unwrap());
+    }
+
+    #[test]
+    fn many_open_a_new_file_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("local.db");
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    let hands = Hands::default();
+                    let local =
+                        Local::open(path, Rules::default(), &hands, &OsRng, "b".into()).unwrap();
+                    let body = format!(r#"{{"text":"{n}"}}"#);
+                    let reply = local.call(&call("POST", "/api/coord/todos", &body)).unwrap();
+                    assert_eq!(reply.status, 201, "{}", reply.body);
+                });
+            }
+        });
+        let hands = Hands::default();
+        let local = Local::open(&path, Rules::default(), &hands, &OsRng, "b".into()).unwrap();
+        let todos = local.call(&call("GET", "/api/coord/todos", "")).unwrap().body;
+        assert!(todos.contains("\"count\":8"), "{todos}");
+    }
+}
