@@ -193,8 +193,10 @@ fn link_in(disk: &dyn Disk, rng: &dyn Rng, text: &str) -> io::Result<bool> {
 }
 
 /// Step 6. Only now: before the copy is durable, a crash must make the next rewrite read again.
+/// The newest first: after a crash between two of them, those that are read again are older than
+/// all that is only in the copy, and so stand before it (G4).
 fn count_as_copied(disk: &dyn Disk, copied: &[(Aside, u64)]) -> io::Result<()> {
-    for (aside, upto) in copied.iter().filter(|(a, upto)| a.fresh || a.copied != *upto) {
+    for (aside, upto) in copied.iter().rev().filter(|(a, upto)| a.fresh || a.copied != *upto) {
         disk.rename(&aside.path(), &aside.path_copied(*upto))?;
     }
     Ok(())
