@@ -283,6 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_nothing_in_it_asks_for_a_rewrite() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        for empty in ["", "\n\0\n"] {
+            std::fs::write(dir.path().join(QUEUE), empty).unwrap();
+            assert!(super::super::view::pending(&disk).unwrap().untidy);
+            run(&disk);
+            assert_eq!(disk.len(QUEUE).unwrap(), None);
+        }
+        assert!(!super::super::view::pending(&disk).unwrap().untidy);
+    }
+
+    #[test]
     fn settled_entries_vanish_and_the_file_with_them() {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::open(dir.path()).unwrap();

@@ -14,7 +14,8 @@ use super::rewrite::has_asides;
 pub struct Pending {
     /// Entries that are not settled, in order, each id once.
     pub entries: Vec<Entry>,
-    /// Whether a rewrite has anything to do: lines without id, settled or broken ones.
+    /// Whether a rewrite has anything to do: lines without id, settled or broken ones, or a file
+    /// with nothing in it.
     pub untidy: bool,
 }
 
@@ -45,6 +46,7 @@ pub fn pending(disk: &dyn Disk) -> io::Result<Pending> {
             },
         }
     }
+    found.untidy |= found.entries.is_empty();
     Ok(found)
 }
 
