@@ -71,10 +71,10 @@ impl Turn<'_> {
 
     /// The name under which a file really lies, when the bug of shifting generations is planted.
     fn real_name(&mut self, name: &str) -> String {
-        let Some((stem, copied)) = name.rsplit_once('-') else { return name.to_owned() };
-        if !self.has(Planted::AdoptedAtRandom) || !name.starts_with(ASIDE) {
+        if !self.has(Planted::AdoptedAtRandom) || !is_aside(name) {
             return name.to_owned();
         }
+        let Some((stem, copied)) = name.rsplit_once('-') else { return name.to_owned() };
         let stem = &stem[..ASIDE.len() + 1 + 20];
         let plain = |n: &String| {
             let full = format!("{ASIDE}/{n}");
@@ -98,6 +98,10 @@ impl Turn<'_> {
     }
 }
 
+fn is_aside(name: &str) -> bool {
+    name.strip_prefix(ASIDE).is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn full<T>() -> io::Result<T> {
     Err(io::Error::new(ErrorKind::StorageFull, "only part of it fitted"))
 }
@@ -118,7 +122,7 @@ impl Disk for SimDisk {
         let mut t = self.turn("read", name);
         let name = t.real_name(name);
         let bytes = t.files().read(&name, from)?;
-        if from > 0 && name.starts_with(ASIDE) && bytes.contains(&b'\n') {
+        if from > 0 && is_aside(&name) && bytes.contains(&b'\n') {
             t.world.mark("late line");
         }
         Ok(bytes)
@@ -186,7 +190,7 @@ impl Disk for SimDisk {
             return t.files().unlink(&from);
         }
         match t.files().rename(&from, to) {
-            Err(_) if t.has(Planted::CountedEarly) && from.starts_with(ASIDE) => Ok(()),
+            Err(_) if t.has(Planted::CountedEarly) && is_aside(&from) => Ok(()),
             other => other,
         }
     }

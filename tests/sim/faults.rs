@@ -54,7 +54,7 @@ impl Faults {
             disk_full: some(&[5_000, 50_000]),
             file_sync: some(&[5_000, 50_000]),
             folder_sync: some(&[5_000, 50_000]),
-            net: some(&[50_000, 200_000, 500_000]),
+            net: some(&[100_000, 300_000, 600_000]),
             // Without a way to tell, files count as quiet by the wall clock: such a system needs
             // one that does not leap.
             cannot_tell: some(&[1]) > 0 && some(&[1]) > 0 && clock_step == 0,

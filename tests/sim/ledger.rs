@@ -37,6 +37,9 @@ pub(crate) enum Told {
     Written,
 }
 
+/// The session of intents that come past the product.
+pub(crate) const FOREIGN: usize = usize::MAX;
+
 /// An intent.
 #[derive(Debug)]
 struct Origin {
@@ -134,7 +137,8 @@ impl Ledger {
     pub(crate) fn before_power_cut(&mut self, machine: usize, files: &Files) {
         for o in self.origins.iter_mut().filter(|o| o.machine == machine && o.effects == 0) {
             let Some(core) = &o.core else { continue };
-            let queued = |name: &str| name == QUEUE || name.starts_with(ASIDE);
+            let aside = format!("{ASIDE}/");
+            let queued = |name: &str| name == QUEUE || name.starts_with(&aside);
             let sure = ["\n", "\r\n"]
                 .iter()
                 .any(|end| files.is_durable(format!("{core}{end}").as_bytes(), queued))
@@ -160,6 +164,7 @@ impl Ledger {
         let promised = matches!(o.told, Told::Done | Told::Queued | Told::Written) && !o.excused;
         match o.kind {
             Kind::Good if promised && o.effects == 0 => Err("acknowledged, and never took effect"),
+            Kind::Good | Kind::Release if o.told == Told::Refused => Err("refused, and not bad"),
             Kind::Bad | Kind::Poison if o.told == Told::Done => Err("done, although it is bad"),
             Kind::Bad | Kind::Poison if promised && !dead => Err("bad, and no dead letter"),
             Kind::Good | Kind::Bad | Kind::Poison | Kind::Claim(_) | Kind::Release => Ok(()),
@@ -171,12 +176,11 @@ impl Ledger {
         if !matches!(line::parse(text.as_bytes()), Line::Entry(_)) {
             return Ok(());
         }
-        let kind = origin_of(text).and_then(|n| self.origins.get(n)).map(|o| o.kind);
-        match kind {
+        match origin_of(text).and_then(|n| self.origins.get(n)).map(|o| o.kind) {
+            Some(Kind::Bad | Kind::Poison | Kind::Claim(_)) => Ok(()),
             Some(Kind::Good | Kind::Release) | None => {
                 Err(format!("a dead letter that was not bad: {letter:?}"))
             }
-            Some(Kind::Bad | Kind::Poison | Kind::Claim(_)) => Ok(()),
         }
     }
 

@@ -10,6 +10,7 @@
 mod chance;
 mod checks;
 mod clock;
+mod conformance;
 mod disk;
 mod faults;
 mod files;

@@ -40,18 +40,12 @@ pub(crate) fn simulate(seed: u64, planted: Option<Planted>, loud: bool) -> Outco
         eprintln!("{faults:?}\n{hands:?}");
     }
     let sim = Sim::new(World {
-        chance,
         scheduler: Scheduler::new(hands.len() + 1),
-        faults,
         planted,
         trace: Trace::new(loud),
-        ledger: Ledger::default(),
-        server: Server::new(),
-        late: Vec::new(),
         machines: (0..machines).map(|_| Machine::default()).collect(),
-        processes: Vec::new(),
-        steps_left: STEPS,
-        failure: None,
+        chance,
+        ..quiet_world(seed, faults)
     });
     thread::scope(|scope| {
         for hand in hands {
@@ -64,6 +58,24 @@ pub(crate) fn simulate(seed: u64, planted: Option<Planted>, loud: bool) -> Outco
         checks::settle(&sim);
     }
     outcome(&sim)
+}
+
+/// One workstation and one thread, and nobody in it.
+pub(crate) fn quiet_world(seed: u64, faults: Faults) -> World {
+    World {
+        chance: Chance::new(seed),
+        scheduler: Scheduler::new(1),
+        faults,
+        planted: None,
+        trace: Trace::new(false),
+        ledger: Ledger::default(),
+        server: Server::new(),
+        late: Vec::new(),
+        machines: vec![Machine::default()],
+        processes: Vec::new(),
+        steps_left: STEPS,
+        failure: None,
+    }
 }
 
 fn outcome(sim: &Arc<Sim>) -> Outcome {

@@ -30,11 +30,6 @@ impl Trace {
         }
     }
 
-    /// Whether somebody reads along.
-    pub(crate) fn is_loud(&self) -> bool {
-        self.loud
-    }
-
     /// A rare branch was taken.
     pub(crate) fn mark(&mut self, now: u64, name: &'static str) {
         *self.marks.entry(name).or_insert(0) += 1;

@@ -16,7 +16,7 @@ use crate::chance::Chance;
 use crate::clock::{SimClock, SimRng};
 use crate::disk::SimDisk;
 use crate::files::{HandleId, Pid};
-use crate::ledger::{Kind, Told, tag};
+use crate::ledger::{FOREIGN, Kind, Told, tag};
 use crate::net::{POISON, SimNet};
 use crate::world::{MINUTE, Sim};
 
@@ -50,6 +50,8 @@ pub(crate) enum Role {
     Drainer,
     /// Appends lines of its own, without lock.
     Stranger,
+    /// The same, in pieces. One at a workstation: two would write into each other.
+    Dribbler,
     /// Saves the queue by rename.
     Editor,
 }
@@ -63,6 +65,7 @@ pub(crate) fn draw_hands(chance: &mut Chance) -> Vec<Hand> {
             (Role::Session, chance.between(1, 5)),
             (Role::Drainer, chance.between(1, 2)),
             (Role::Stranger, chance.below(3)),
+            (Role::Dribbler, chance.below(2)),
             (Role::Editor, some_editor),
         ];
         for (role, count) in counts {
@@ -159,7 +162,7 @@ impl Hand {
                     let force = sim.look().chance.hit(100_000);
                     Kit::new(sim, pid).drain(DRAIN_BUDGET, force);
                 }
-                Role::Stranger => self.append(sim, pid),
+                Role::Stranger | Role::Dribbler => self.append(sim, pid),
                 Role::Editor => edit(sim, pid),
             });
         }
@@ -168,9 +171,9 @@ impl Hand {
     fn pause(self, sim: &Arc<Sim>) -> u64 {
         let chance = &mut sim.look().chance;
         let most = match self.role {
-            Role::Session => *chance.pick(&[1_000, 20_000, 20_000, 1_000_000, 5_000_000, MINUTE]),
+            Role::Session => *chance.pick(&[1_000, 20_000, 1_000_000, 10_000_000, MINUTE, MINUTE]),
             Role::Drainer => *chance.pick(&[100_000, 5_000_000, MINUTE]),
-            Role::Stranger => *chance.pick(&[100_000, 2_000_000, MINUTE]),
+            Role::Stranger | Role::Dribbler => *chance.pick(&[100_000, 2_000_000, MINUTE]),
             Role::Editor => *chance.pick(&[1_000_000, MINUTE]),
         };
         chance.below(most)
@@ -256,7 +259,11 @@ impl Hand {
         let mut places = Vec::new();
         for left in (1..=pieces).rev() {
             let mut world = sim.turn(pid);
-            let len = if left == 1 { rest.len() } else { world.chance.index(rest.len()) };
+            let len = if left == 1 {
+                rest.len()
+            } else {
+                beside_tag(rest, world.chance.index(rest.len()))
+            };
             let (piece, later) = rest.split_at(len);
             rest = later;
             let wall = world.wall(self.machine);
@@ -291,7 +298,7 @@ impl Hand {
         let world = &mut *sim.look();
         let which = world.chance.below(100);
         let kind = if which < 85 { Kind::Good } else { Kind::Bad };
-        let origin = world.ledger.intend(self.machine, usize::MAX, kind);
+        let origin = world.ledger.intend(self.machine, FOREIGN, kind);
         let to = if which < 95 { "ALL_SESSIONS" } else { "NOWHERE/nobody" };
         let request = Request {
             ts: Some("2026-05-12T15:30:00Z".to_owned()),
@@ -306,8 +313,18 @@ impl Hand {
             90..95 => format!("{}\n", text.replacen("POST", "GET", 1)),
             _ => format!("{text}\n"),
         };
-        let pieces = if world.chance.hit(600_000) { 1 } else { world.chance.index(2) + 2 };
+        let pieces = if self.role == Role::Dribbler { world.chance.index(3) + 1 } else { 1 };
         (origin, line, pieces)
+    }
+}
+
+/// A place for a cut that does not tear a tag apart: two of them put together again by chance would
+/// be the tag of somebody else.
+fn beside_tag(line: &[u8], cut: usize) -> usize {
+    let last = |b: u8| line[..cut].iter().rposition(|c| *c == b);
+    match (last(b'<'), last(b'>')) {
+        (Some(open), close) if close.is_none_or(|c| c < open) => open,
+        _ => cut,
     }
 }
 

@@ -11,7 +11,7 @@ use super::files::{LOCK, QUEUE};
 use super::line::{LINE_BYTES_MAX, complete_lines};
 
 /// How long an appender waits for a rewrite to end. Safety does not need the lock, only promptness.
-const LOCK_WAIT: Duration = Duration::from_millis(200);
+pub(super) const LOCK_WAIT: Duration = Duration::from_millis(200);
 /// How often a line is written again when a foreign writer fell into it, or the file was replaced.
 const TRIES: usize = 5;
 /// A queue with fewer bytes than this cannot hold too many entries, so they are not counted.

@@ -193,8 +193,10 @@ fn link_in(disk: &dyn Disk, rng: &dyn Rng, text: &str) -> io::Result<bool> {
 }
 
 /// Step 6. Only now: before the copy is durable, a crash must make the next rewrite read again.
+/// The newest first: after a crash between two of them, those that are read again are older than
+/// all that is only in the copy, and so stand before it (G4).
 fn count_as_copied(disk: &dyn Disk, copied: &[(Aside, u64)]) -> io::Result<()> {
-    for (aside, upto) in copied.iter().filter(|(a, upto)| a.fresh || a.copied != *upto) {
+    for (aside, upto) in copied.iter().rev().filter(|(a, upto)| a.fresh || a.copied != *upto) {
         disk.rename(&aside.path(), &aside.path_copied(*upto))?;
     }
     Ok(())
@@ -278,6 +280,19 @@ mod tests {
         run(&disk);
         assert_eq!(queue(&disk).lines().count(), 2);
         assert!(!has_asides(&disk).unwrap());
+    }
+
+    #[test]
+    fn a_file_with_nothing_in_it_asks_for_a_rewrite() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        for empty in ["", "\n\0\n"] {
+            std::fs::write(dir.path().join(QUEUE), empty).unwrap();
+            assert!(super::super::view::pending(&disk).unwrap().untidy);
+            run(&disk);
+            assert_eq!(disk.len(QUEUE).unwrap(), None);
+        }
+        assert!(!super::super::view::pending(&disk).unwrap().untidy);
     }
 
     #[test]

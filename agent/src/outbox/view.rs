@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::disk::Disk;
-use super::files::QUEUE;
+use super::append::LOCK_WAIT;
+use super::disk::{Disk, Share};
+use super::files::{LOCK, QUEUE};
 use super::journal;
 use super::line::{self, Entry, Line, complete_lines};
 use super::rewrite::has_asides;
@@ -14,7 +15,8 @@ use super::rewrite::has_asides;
 pub struct Pending {
     /// Entries that are not settled, in order, each id once.
     pub entries: Vec<Entry>,
-    /// Whether a rewrite has anything to do: lines without id, settled or broken ones.
+    /// Whether a rewrite has anything to do: lines without id, settled or broken ones, or a file
+    /// with nothing in it.
     pub untidy: bool,
 }
 
@@ -45,10 +47,26 @@ pub fn pending(disk: &dyn Disk) -> io::Result<Pending> {
             },
         }
     }
+    found.untidy |= found.entries.is_empty();
     Ok(found)
 }
 
 /// Whether any write may be waiting: then new ones go behind it (G4). Cheap, and when in doubt yes.
 pub fn anything_waiting(disk: &dyn Disk) -> io::Result<bool> {
-    Ok(disk.len(QUEUE)?.unwrap_or(0) > 0 || has_asides(disk)?)
+    let look = || Ok(disk.len(QUEUE)?.unwrap_or(0) > 0 || has_asides(disk)?);
+    // Without the lock's file nothing was ever queued or rewritten here.
+    if look()? {
+        return Ok(true);
+    }
+    if disk.len(LOCK)?.is_none() {
+        return Ok(false);
+    }
+    // A rewrite may have had the entries aside while the queue was looked at, and back in the queue
+    // when the files aside were: only while there is none does "nothing" mean nothing.
+    match disk.lock(LOCK, Share::Shared, LOCK_WAIT) {
+        Ok(Some(_lock)) => look(),
+        Ok(None) => Ok(true),
+        // A folder that can only be read has no rewrites either.
+        Err(_) => Ok(false),
+    }
 }
