@@ -30,6 +30,8 @@ const BATCH_ENTRIES: usize = 200;
 const BATCH_BYTES: usize = 256 * 1024;
 /// One request of a drain gets this long at most.
 const CALL_BUDGET: Duration = Duration::from_secs(5);
+/// A call that the end of our own time cut shorter than this says nothing about the server.
+const FAIR_CALL: Duration = Duration::from_millis(250);
 /// More refusals in a row than this look like a mistake of ours, not of the entries (G10).
 const REFUSALS_IN_A_ROW: usize = 20;
 
@@ -194,6 +196,14 @@ impl Run<'_> {
         Stopped::Away(e.to_string())
     }
 
+    /// No answer came in the time that was given for it.
+    fn no_answer(&self, e: &NetError, given: Duration) -> Stopped {
+        if matches!(e, NetError::Timeout(_)) && given < FAIR_CALL {
+            return Stopped::OutOfTime;
+        }
+        self.away(e)
+    }
+
     fn send_round(&mut self, ready: &[Entry]) -> io::Result<Halt> {
         let mut rest = ready;
         while !rest.is_empty() {
@@ -229,7 +239,7 @@ impl Run<'_> {
         };
         let answer = match self.t.net.call(&out, budget) {
             Ok(a) => a,
-            Err(e) => return Ok(Err(self.away(&e))),
+            Err(e) => return Ok(Err(self.no_answer(&e, budget))),
         };
         // A batch that is refused as a whole may hold one entry that is to blame: find it singly.
         if is_ours(&answer) && matches!(answer.status, 400 | 404 | 405 | 413 | 422 | 500) {
@@ -269,7 +279,7 @@ impl Run<'_> {
             };
             let answer = match self.t.net.call(&out, budget) {
                 Ok(a) => a,
-                Err(e) => return Ok(Err(self.away(&e))),
+                Err(e) => return Ok(Err(self.no_answer(&e, budget))),
             };
             let mut verdict = judge(&answer, Some(&id));
             if answer.status == 500 && is_ours(&answer) && self.is_poison(&id)? {
