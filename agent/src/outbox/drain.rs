@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::dead::{self, Letter};
 use super::disk::{Disk, Share};
-use super::files::DRAIN_LOCK;
+use super::files::{ASIDE, DRAIN_LOCK, QUEUE};
 use super::line::Entry;
 use super::rewrite::{Rewrite, has_asides, rewrite};
 use super::view::pending;
@@ -36,6 +36,16 @@ const FAIR_CALL: Duration = Duration::from_millis(250);
 const REFUSALS_IN_A_ROW: usize = 20;
 
 const _: () = assert!(BATCH_ENTRIES <= BATCH_ENTRIES_MAX);
+
+/// Reading and rewriting a longer queue takes more time than a hook or a write has.
+const IN_PASSING_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// Whether a drain that somebody does in passing could end in time. A longer queue is left to
+/// `coord sync`.
+pub fn fits_in_passing(disk: &dyn Disk) -> io::Result<bool> {
+    let aside: u64 = disk.list(ASIDE)?.iter().map(|e| e.len).sum();
+    Ok(disk.len(QUEUE)?.unwrap_or(0) + aside <= IN_PASSING_BYTES_MAX)
+}
 
 /// What the drain works with.
 pub struct Tools<'a> {
