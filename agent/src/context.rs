@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use coord_protocol::edge::{Clock, fresh_id};
 use coord_protocol::request::{Method, Request};
+use coord_protocol::session::check as check_session;
 use coord_server::edge::{OsRng, SystemClock};
 use serde::Serialize;
 
@@ -79,6 +80,8 @@ impl Context {
             Whose::Shell => session::of_shell(&env, &machine),
             Whose::Hook(tool, id) => session::of_hook(&env, &machine, tool, *id),
         };
+        // A name that no server takes and no header can hold would only fill the queue.
+        check_session(&session.id)?;
         let state = RealDisk::at(&paths.state);
         let set = base_from_env(&env)?.or(identity.coord_api);
         let last = || local_server::last_record(&state).map(|r| r.url);

@@ -171,6 +171,8 @@ pub fn stop(record: &Record) -> io::Result<bool> {
 pub fn log(state: &RealDisk, line: &str) {
     const NAME: &str = "agent.log";
     const BYTES_MAX: u64 = 1024 * 1024;
+    // The first thing that goes wrong here may come before anything made the folder.
+    let _ = state.make_dir("");
     let too_long = state.len(NAME).ok().flatten().unwrap_or(0) > BYTES_MAX;
     let file = File::options()
         .create(true)

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::outbox::append::{AppendError, append};
 use crate::outbox::disk::Disk;
-use crate::outbox::drain::{Settled, Tools, drain};
+use crate::outbox::drain::{Settled, Tools, drain, fits_in_passing};
 use crate::outbox::view::anything_waiting;
 use crate::remote::breaker::{Breaker, Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge};
@@ -115,6 +115,9 @@ impl Sender<'_> {
         let queued = |why| Ok(Fate::Queued { why, retry_after: None });
         if let Some((_, why)) = self.breaker.resting() {
             return queued(why);
+        }
+        if !fits_in_passing(self.outbox)? {
+            return queued(format!("{waiting}, more than can be sent in passing"));
         }
         let tools = Tools {
             disk: self.outbox,

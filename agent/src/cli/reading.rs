@@ -10,7 +10,7 @@ use super::sync::tools;
 use super::writing::{refused, waiting_here};
 use crate::context::Context;
 use crate::local_server::is_loopback;
-use crate::outbox::drain::drain;
+use crate::outbox::drain::{drain, fits_in_passing};
 use crate::outbox::view::anything_waiting;
 use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
@@ -58,7 +58,8 @@ pub(super) fn encode(text: &str) -> String {
 /// Reads from the server. What waits here goes out first, so that everybody sees their own writes.
 pub(super) fn read<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, Value), CliError> {
     let breaker = cx.breaker();
-    if anything_waiting(&cx.outbox).unwrap_or(false) {
+    let disk = &cx.outbox;
+    if anything_waiting(disk).unwrap_or(false) && fits_in_passing(disk).unwrap_or(false) {
         // What goes wrong here is seen again by the read itself.
         let _ = drain(&tools(cx, &breaker), READ_BUDGET, Leave::Anybody);
     }

@@ -27,6 +27,9 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+    /// The session, made of variables and the identity file, has no usable name.
+    #[error("{0}; look at COORD_SESSION_ID, and at machine in identity.json")]
+    Session(#[from] coord_protocol::session::BadSession),
     /// There is no home to keep state in.
     #[error("neither COORD_STATE_DIR nor HOME is set; set one of them")]
     NoHome,

@@ -15,7 +15,7 @@ use crate::cli::registration;
 use crate::context::Context;
 use crate::local_server::log;
 use crate::outbox::append::append;
-use crate::outbox::drain::{Tools, drain};
+use crate::outbox::drain::{Tools, drain, fits_in_passing};
 use crate::outbox::view;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::is_ours;
@@ -89,6 +89,10 @@ fn session_start(cx: Context, input: &Input) -> Answer {
 /// Sends what waits here, as far as the time goes.
 fn send_waiting(cx: &Context, said: &mut Vec<String>) {
     if !view::anything_waiting(&cx.outbox).unwrap_or(false) {
+        return;
+    }
+    if !fits_in_passing(&cx.outbox).unwrap_or(false) {
+        said.push("coord: very many writes wait here; `coord sync` sends them.".to_owned());
         return;
     }
     let breaker = cx.breaker();

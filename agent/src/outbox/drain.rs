@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 
 use super::dead::{self, Letter};
 use super::disk::{Disk, Share};
-use super::files::DRAIN_LOCK;
+use super::files::{ASIDE, DRAIN_LOCK, QUEUE};
 use super::line::Entry;
 use super::rewrite::{Rewrite, has_asides, rewrite};
 use super::view::pending;
 use super::{journal, trouble};
 use crate::remote::breaker::{Breaker, Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge, of_status};
-use crate::remote::{Incoming, Net, Outgoing};
+use crate::remote::{Incoming, Net, NetError, Outgoing};
 
 /// Rounds, so that a chatty neighbour cannot hold a drain for ever.
 const ROUNDS_MAX: usize = 20;
@@ -30,12 +30,24 @@ const BATCH_ENTRIES: usize = 200;
 const BATCH_BYTES: usize = 256 * 1024;
 /// One request of a drain gets this long at most.
 const CALL_BUDGET: Duration = Duration::from_secs(5);
+/// A call that the end of our own time cut shorter than this says nothing about the server.
+const FAIR_CALL: Duration = Duration::from_millis(250);
 /// More refusals in a row than this look like a mistake of ours, not of the entries (G10).
 const REFUSALS_IN_A_ROW: usize = 20;
 /// What a claim past its time is noted with when the server cannot take it as history.
 const STATUS_GONE: u16 = 410;
 
 const _: () = assert!(BATCH_ENTRIES <= BATCH_ENTRIES_MAX);
+
+/// Reading and rewriting a longer queue takes more time than a hook or a write has.
+const IN_PASSING_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// Whether a drain that somebody does in passing could end in time. A longer queue is left to
+/// `coord sync`.
+pub fn fits_in_passing(disk: &dyn Disk) -> io::Result<bool> {
+    let aside: u64 = disk.list(ASIDE)?.iter().map(|e| e.len).sum();
+    Ok(disk.len(QUEUE)?.unwrap_or(0) + aside <= IN_PASSING_BYTES_MAX)
+}
 
 /// What the drain works with.
 pub struct Tools<'a> {
@@ -194,10 +206,17 @@ impl Run<'_> {
     }
 
     fn call(&self, out: &Outgoing) -> Result<Incoming, Stopped> {
-        self.t.net.call(out, self.budget()?).map_err(|e| {
-            self.t.breaker.failed(&e.to_string(), None);
-            Stopped::Away(e.to_string())
-        })
+        let given = self.budget()?;
+        self.t.net.call(out, given).map_err(|e| self.no_answer(&e, given))
+    }
+
+    /// No answer came in the time that was given for it.
+    fn no_answer(&self, e: &NetError, given: Duration) -> Stopped {
+        if matches!(e, NetError::Timeout(_)) && given < FAIR_CALL {
+            return Stopped::OutOfTime;
+        }
+        self.t.breaker.failed(&e.to_string(), None);
+        Stopped::Away(e.to_string())
     }
 
     fn send_round(&mut self, ready: &[Entry]) -> io::Result<Halt> {

@@ -137,7 +137,8 @@ impl Disk for RealDisk {
         let mut file = OpenOptions::new()
             .read(true)
             .custom_flags(flags.bits().cast_signed())
-            .open(self.path(name))?;
+            .open(self.path(name))
+            .map_err(|e| named(&self.path(name), &e))?;
         if !file.metadata()?.is_file() {
             return Err(named(&self.path(name), &io::Error::other("not a regular file")));
         }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::time::Duration;
 
-use super::append::LOCK_WAIT;
 use super::disk::{Disk, Share};
 use super::files::{LOCK, QUEUE};
 use super::journal;
@@ -51,22 +51,64 @@ pub fn pending(disk: &dyn Disk) -> io::Result<Pending> {
     Ok(found)
 }
 
+/// How long a look waits for a rewrite to end; after that, something may be waiting.
+const LOOK_WAIT: Duration = Duration::from_millis(200);
+
 /// Whether any write may be waiting: then new ones go behind it (G4). Cheap, and when in doubt yes.
 pub fn anything_waiting(disk: &dyn Disk) -> io::Result<bool> {
     let look = || Ok(disk.len(QUEUE)?.unwrap_or(0) > 0 || has_asides(disk)?);
-    // Without the lock's file nothing was ever queued or rewritten here.
     if look()? {
         return Ok(true);
     }
+    // Without the lock file no rewrite ever began.
     if disk.len(LOCK)?.is_none() {
         return Ok(false);
     }
-    // A rewrite may have had the entries aside while the queue was looked at, and back in the queue
-    // when the files aside were: only while there is none does "nothing" mean nothing.
-    match disk.lock(LOCK, Share::Shared, LOCK_WAIT) {
+    // A rewrite moves entries from one place to the other: between our two looks they can have been
+    // in each place when we looked at the other one. Where the lock cannot be had (a folder that is
+    // read-only) no rewrite is at work either.
+    match disk.lock(LOCK, Share::Shared, LOOK_WAIT) {
         Ok(Some(_lock)) => look(),
         Ok(None) => Ok(true),
-        // A folder that can only be read has no rewrites either.
         Err(_) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use coord_server::edge::{OsRng, SystemClock};
+
+    use super::super::real_disk::RealDisk;
+    use super::super::rewrite::rewrite;
+    use super::*;
+
+    #[test]
+    fn what_waits_is_seen_through_every_rewrite() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join(QUEUE), "{\"method\":\"POST\",\"path\":\"/a\"}\n").unwrap();
+        let over = AtomicBool::new(false);
+        let missed = thread::scope(|scope| {
+            let looks: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut missed = 0;
+                        while !over.load(Ordering::SeqCst) {
+                            missed += usize::from(!anything_waiting(&disk).unwrap());
+                        }
+                        missed
+                    })
+                })
+                .collect();
+            for _ in 0..300 {
+                rewrite(&disk, &SystemClock, &OsRng).unwrap();
+            }
+            over.store(true, Ordering::SeqCst);
+            looks.into_iter().map(|l| l.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(missed, 0, "a write would have gone before one that waits");
     }
 }

@@ -56,7 +56,8 @@ impl HttpNet {
         if let Some(key) = &out.key {
             request = request.header("idempotency-key", format!("\"{key}\""));
         }
-        if let Some(session) = out.session.as_deref().filter(|s| s.is_ascii()) {
+        let fits = |s: &&str| s.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+        if let Some(session) = out.session.as_deref().filter(fits) {
             request = request.header(HEADER_SESSION, session);
         }
         if out.method.is_none() || out.body.is_empty() {

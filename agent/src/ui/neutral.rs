@@ -11,6 +11,21 @@ pub fn lines(text: &str) -> String {
     visible(&text.replace("\r\n", "\n"), true)
 }
 
+/// The text of a JSON value, with the same characters as JSON escapes: what a program reads is as
+/// it was. They can only stand within strings, where an escape says the same.
+pub fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            let mut units = [0; 2];
+            out.extend(c.encode_utf16(&mut units).iter().map(|u| format!("\\u{u:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 fn visible(text: &str, keep_layout: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
@@ -82,6 +97,10 @@ mod tests {
         assert_eq!(line("\u{202e}evil\u{2066}"), "\\u{202e}evil\\u{2066}");
         assert_eq!(line("x\u{fe0f}\u{e0041}"), "x\\u{fe0f}\\u{e0041}");
         assert_eq!(cut("a\u{e9}b", 2), "a");
+        let value = serde_json::json!({"a": "\u{1b}\u{9b}\u{202e}\u{e0041}\u{7f}caf\u{e9}\n"});
+        let shown = json(&value.to_string());
+        assert!(shown.chars().all(|c| !is_hidden(c)), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 
     proptest! {

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use coord_protocol::exit;
 use serde_json::{Value, json};
 
+use super::neutral;
+
 /// Version of the `--json` object.
 const JSON_VERSION: u32 = 1;
 
@@ -79,7 +81,7 @@ pub fn finish(outcome: Result<Report, CliError>, as_json: bool) -> u8 {
         Ok(r) if as_json => {
             let mut object = json!({"v": JSON_VERSION, "ok": true});
             merge(&mut object, r.json);
-            (format!("{object}\n"), String::new(), r.exit)
+            (json_line(&object), String::new(), r.exit)
         }
         Ok(r) => {
             let text = if r.text.is_empty() { String::new() } else { format!("{}\n", r.text) };
@@ -89,7 +91,7 @@ pub fn finish(outcome: Result<Report, CliError>, as_json: bool) -> u8 {
             let error =
                 json!({"exit": e.exit, "detail": e.detail, "hints": e.hints, "facts": e.facts});
             let object = json!({"v": JSON_VERSION, "ok": false, "error": error});
-            (format!("{object}\n"), String::new(), e.exit)
+            (json_line(&object), String::new(), e.exit)
         }
         Err(e) => {
             let hints: String = e.hints.iter().map(|h| format!("  {h}\n")).collect();
@@ -103,6 +105,10 @@ pub fn finish(outcome: Result<Report, CliError>, as_json: bool) -> u8 {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => exit::NOT_DURABLE,
         Ok(()) | Err(_) => code,
     }
+}
+
+fn json_line(object: &Value) -> String {
+    format!("{}\n", neutral::json(&object.to_string()))
 }
 
 fn merge(into: &mut Value, from: Value) {

@@ -1,0 +1,20 @@
+//! The `coord` command, from outside.
+
+mod common;
+mod contention;
+mod foreign;
+mod hook;
+mod hostile;
+mod kills;
+mod latency;
+mod load;
+mod messages;
+mod outbox;
+mod restarts;
+mod secrets;
+mod seed_loop;
+mod serving;
+mod state;
+mod todos_and_locks;
+mod traps;
+mod words;

@@ -1,0 +1,463 @@
+//! A workstation for tests: a home of its own with an identity, a project, and the `coord` command
+//! in an environment that holds nothing but what the test sets.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::bins::bin;
+
+/// No command of any test runs longer.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+/// User and group without rights, for tests of files that cannot be written.
+const NOBODY: u32 = 65_534;
+
+/// A home folder, a project in it, and variables.
+pub struct Workstation {
+    home: TempDir,
+    program: PathBuf,
+    env: Vec<(String, String)>,
+    unprivileged: bool,
+}
+
+impl Workstation {
+    /// With an identity that names the machine, the user and the server.
+    pub fn new(machine: &str, user: &str, api: &str) -> Self {
+        let station = Self::bare();
+        station.write_identity(&json!({"machine": machine, "user": user, "coord_api": api}));
+        station
+    }
+
+    /// Without an identity: what `coord` makes of a fresh account.
+    pub fn bare() -> Self {
+        let station = Self {
+            home: tempfile::tempdir().expect("a temporary folder can be made"),
+            program: bin("coord"),
+            env: Vec::new(),
+            unprivileged: false,
+        };
+        for folder in [station.outbox(), station.home().join(".claude")] {
+            fs::create_dir_all(folder).expect("a folder can be made");
+        }
+        station
+    }
+
+    /// With one more variable for all its commands.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Commands run as a user whom file permissions bind: they do not bind root.
+    pub fn bound_by_permissions(mut self) -> Self {
+        if rustix::process::geteuid().is_root() {
+            let copy = self.home().join("coord");
+            fs::copy(&self.program, &copy).expect("the program can be copied");
+            self.program = copy;
+            give_away(self.home()).expect("root can give files away");
+            self.unprivileged = true;
+        }
+        self
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The project's root, where commands run.
+    pub fn project(&self) -> PathBuf {
+        self.home().join("app")
+    }
+
+    /// The folder of the project's queue.
+    pub fn outbox(&self) -> PathBuf {
+        self.project().join(".claude")
+    }
+
+    /// The queue file of the project.
+    pub fn queue_file(&self) -> PathBuf {
+        self.outbox().join("coord-queue.jsonl")
+    }
+
+    /// The agent's state folder.
+    pub fn state(&self) -> PathBuf {
+        self.home().join(".local/state/coord")
+    }
+
+    /// The identity file.
+    pub fn identity_file(&self) -> PathBuf {
+        self.home().join(".claude/identity.json")
+    }
+
+    /// Writes the identity file.
+    pub fn write_identity(&self, identity: &Value) {
+        fs::write(self.identity_file(), identity.to_string()).expect("the identity can be written");
+    }
+
+    /// The entries that wait, in order; none when there is no queue file.
+    pub fn queue(&self) -> Vec<Value> {
+        match fs::read_to_string(self.queue_file()) {
+            Ok(text) => text.lines().map(|l| parsed(l.as_bytes())).collect(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => panic!("the queue cannot be read: {e}"),
+        }
+    }
+
+    /// Puts a queue file there.
+    pub fn write_queue(&self, bytes: impl AsRef<[u8]>) {
+        fs::write(self.queue_file(), bytes).expect("the queue can be written");
+    }
+
+    /// Forgets what commands learned about the server's absence.
+    pub fn close_breaker(&self) {
+        let Ok(files) = fs::read_dir(self.state()) else { return };
+        for file in files.filter_map(Result::ok) {
+            if file.file_name().to_string_lossy().starts_with("breaker-") {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+    }
+
+    /// A `coord` command, to be set up further.
+    pub fn run<S: Into<OsString> + Clone>(&self, args: &[S]) -> Run {
+        self.run_through(Command::new(&self.program), args)
+    }
+
+    /// The same through a shell that does something first (`umask 0`).
+    pub fn run_after<S: Into<OsString> + Clone>(&self, commands: &str, args: &[S]) -> Run {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\"")]).arg(&self.program);
+        self.run_through(shell, args)
+    }
+
+    fn run_through<S: Into<OsString> + Clone>(&self, mut command: Command, args: &[S]) -> Run {
+        command
+            .args(args.iter().cloned().map(Into::into))
+            .current_dir(self.project())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home())
+            .envs(self.env.iter().map(|(n, v)| (n, v)));
+        if self.unprivileged {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Run { command, stdin: None }
+    }
+
+    /// Runs a `coord` command to its end.
+    #[track_caller]
+    pub fn coord<S: Into<OsString> + Clone>(&self, args: &[S]) -> Ran {
+        self.run(args).done()
+    }
+
+    /// Runs it with `--json`; it must succeed.
+    #[track_caller]
+    pub fn json(&self, args: &[&str]) -> Value {
+        let mut ran = self.coord(&[args, &["--json"]].concat());
+        ran.exits(0).json()
+    }
+
+    /// Hands an input to the hook of Claude Code and returns what it answered.
+    #[track_caller]
+    pub fn hook(&self, input: &Value) -> Value {
+        let mut ran = self.run(&["hook", "claude"]).stdin(input.to_string()).done();
+        ran.exits(0).object()
+    }
+
+    /// `SessionStart` of the conversation `id`: the context it puts before the model, if any.
+    #[track_caller]
+    pub fn session_start(&self, id: &str, source: &str) -> Option<String> {
+        let answer = self.hook(&self.event("SessionStart", id, &json!({"source": source})));
+        let context = &answer["hookSpecificOutput"]["additionalContext"];
+        context.as_str().map(str::to_owned)
+    }
+
+    /// What a host sends for an event of the conversation `id`.
+    pub fn event(&self, name: &str, id: &str, more: &Value) -> Value {
+        let mut input = json!({"hook_event_name": name, "session_id": id, "cwd": self.project()});
+        if let (Some(all), Some(more)) = (input.as_object_mut(), more.as_object()) {
+            all.extend(more.clone());
+        }
+        input
+    }
+}
+
+impl Drop for Workstation {
+    fn drop(&mut self) {
+        // A server in the background would outlive the test.
+        if self.state().join("server.json").exists() {
+            let _ = self.coord(&["stop"]);
+        }
+    }
+}
+
+fn give_away(folder: &Path) -> io::Result<()> {
+    chown(folder, Some(NOBODY), Some(NOBODY))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give_away(&entry.path())?;
+        } else {
+            chown(entry.path(), Some(NOBODY), Some(NOBODY))?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets a file's or folder's permission bits.
+pub fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions can be set");
+}
+
+/// A file's permission bits.
+pub fn mode_of(path: &Path) -> u32 {
+    let meta = fs::symlink_metadata(path)
+        .unwrap_or_else(|e| panic!("{} cannot be looked at: {e}", path.display()));
+    meta.permissions().mode() & 0o7777
+}
+
+/// All regular files below a folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        match entry.file_type() {
+            Ok(t) if t.is_dir() => found.extend(files_below(&entry.path())),
+            Ok(t) if t.is_file() => found.push(entry.path()),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    found
+}
+
+/// Whether a file holds these bytes.
+pub fn holds(path: &Path, needle: &str) -> bool {
+    let bytes = fs::read(path).unwrap_or_default();
+    bytes.windows(needle.len()).any(|w| w == needle.as_bytes())
+}
+
+/// A command that is not started yet.
+pub struct Run {
+    command: Command,
+    stdin: Option<Vec<u8>>,
+}
+
+impl Run {
+    /// As this session.
+    pub fn session(self, id: &str) -> Self {
+        self.env("COORD_SESSION_ID", id)
+    }
+
+    /// With one more variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// In another folder.
+    pub fn cwd(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// With this on stdin.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Starts it with stdin from there.
+    pub fn start_reading(mut self, from: impl Into<Stdio>) -> Started {
+        self.command.stdin(from);
+        self.begin(false)
+    }
+
+    /// Starts it.
+    pub fn start(mut self) -> Started {
+        self.command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        self.begin(false)
+    }
+
+    /// Starts it with a stdout that nobody reads any more.
+    pub fn start_unheard(mut self) -> Started {
+        self.command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        self.begin(true)
+    }
+
+    fn begin(mut self, unheard: bool) -> Started {
+        let began = Instant::now();
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
+        if unheard {
+            drop(reader);
+            self.command.stdout(writer);
+        } else {
+            drop((reader, writer));
+            self.command.stdout(Stdio::piped());
+        }
+        let mut child = self.command.stderr(Stdio::piped()).spawn().expect("coord can be started");
+        if let (Some(bytes), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
+            // It may end without reading everything.
+            let _ = pipe.write_all(&bytes);
+        }
+        let stdout = child.stdout.take().map(|s| thread::spawn(move || all_of(s)));
+        let stderr = child.stderr.take().map(|s| thread::spawn(move || all_of(s)));
+        Started { child, began, stdout, stderr }
+    }
+
+    /// Runs it to its end.
+    #[track_caller]
+    pub fn done(self) -> Ran {
+        self.start().wait()
+    }
+}
+
+fn all_of(mut from: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = from.read_to_end(&mut bytes);
+    bytes
+}
+
+/// A command that runs.
+pub struct Started {
+    child: Child,
+    began: Instant,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+}
+
+impl Started {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it with SIGKILL, if it still runs.
+    pub fn kill9(&mut self) {
+        let _ = self.child.kill();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(mut self) -> Ran {
+        let status = self.ended();
+        let took = self.began.elapsed();
+        let text = |h: Option<JoinHandle<Vec<u8>>>| {
+            h.map(|h| h.join().expect("reading a pipe does not panic")).unwrap_or_default()
+        };
+        Ran { status, stdout: text(self.stdout.take()), stderr: text(self.stderr.take()), took }
+    }
+
+    #[track_caller]
+    fn ended(&mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+                return status;
+            }
+            if self.began.elapsed() > ENDS_WITHIN {
+                self.kill9();
+                panic!("a command did not end within {ENDS_WITHIN:?}");
+            }
+            // Commands take milliseconds, and their time is measured.
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its answer.
+    pub stdout: Vec<u8>,
+    /// What it said besides.
+    pub stderr: Vec<u8>,
+    /// From start to end.
+    pub took: Duration,
+}
+
+impl Ran {
+    /// The answer as text; it must be UTF-8.
+    #[track_caller]
+    pub fn out(&self) -> String {
+        String::from_utf8(self.stdout.clone()).expect("stdout is UTF-8")
+    }
+
+    /// What it said besides, as text.
+    pub fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// Everything about it, for a failed test.
+    pub fn told(&self) -> String {
+        let out = String::from_utf8_lossy(&self.stdout);
+        format!("{}\nstdout: {out}\nstderr: {}", self.status, self.err())
+    }
+
+    /// Checks the exit status.
+    #[track_caller]
+    pub fn exits(&mut self, code: i32) -> &mut Self {
+        assert_eq!(self.status.code(), Some(code), "{}", self.told());
+        self
+    }
+
+    /// Checks that the answer holds this.
+    #[track_caller]
+    pub fn says(&mut self, words: &str) -> &mut Self {
+        assert!(self.out().contains(words), "no {words:?} in stdout: {}", self.told());
+        self
+    }
+
+    /// Checks that stderr holds this.
+    #[track_caller]
+    pub fn complains(&mut self, words: &str) -> &mut Self {
+        assert!(self.err().contains(words), "no {words:?} in stderr: {}", self.told());
+        self
+    }
+
+    /// The one JSON object on stdout.
+    #[track_caller]
+    pub fn object(&self) -> Value {
+        let value = parsed(&self.stdout);
+        assert!(value.is_object(), "stdout is no JSON object: {}", self.told());
+        assert!(self.stdout.ends_with(b"\n"), "stdout ends within a line: {}", self.told());
+        value
+    }
+
+    /// The object of `--json`: versioned, and in accord with the exit status.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let value = self.object();
+        assert_eq!(value["v"], 1, "{}", self.told());
+        assert_eq!(value["ok"], self.status.success(), "{}", self.told());
+        value
+    }
+}
+
+/// The one JSON value in this text.
+#[track_caller]
+pub fn parsed(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes)
+        .unwrap_or_else(|e| panic!("not JSON ({e}): {}", String::from_utf8_lossy(bytes)))
+}
+
+/// Whether a program that a test needs is there. In CI it must be.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub fn has_tool(test: &str, tool: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
+    assert!(found || std::env::var_os("CI").is_none(), "{test} needs {tool}");
+    if !found {
+        eprintln!("SKIPPED {test}: no {tool}");
+    }
+    found
+}
