@@ -19,6 +19,9 @@ use crate::outbox::append::append;
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 
+/// Messages shown at once, about.
+const SHOWN_MAX: usize = 500;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Send a message to a session, a machine or everybody
@@ -97,25 +100,35 @@ fn id_of(answer: &Value) -> String {
     line(answer.get("id").and_then(Value::as_str).unwrap_or("?"))
 }
 
-fn fetch(cx: &Context, unread_only: bool) -> Result<(Messages, Value), CliError> {
-    let query = Query::default()
-        .and("to_session", Some(&cx.session.id))
-        .and("unread_only", unread_only.then_some("true"))
-        .and("limit", Some("500"));
-    read(cx, &query.on("/api/coord/messages"))
+/// This session's mail, page after page, up to [`SHOWN_MAX`] messages.
+pub(super) fn fetch(cx: &Context, unread_only: bool) -> Result<Messages, CliError> {
+    let mut all = Messages { messages: Vec::new(), count: 0, next: None };
+    loop {
+        let query = Query::default()
+            .and("to_session", Some(&cx.session.id))
+            .and("unread_only", unread_only.then_some("true"))
+            .and("after", all.next.map(|n| n.to_string()).as_deref())
+            .and("limit", Some("500"));
+        let (page, _): (Messages, _) = read(cx, &query.on("/api/coord/messages"))?;
+        all.messages.extend(page.messages);
+        (all.count, all.next) = (all.messages.len(), page.next);
+        if all.next.is_none() || all.count >= SHOWN_MAX {
+            return Ok(all);
+        }
+    }
 }
 
 fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
-    let (mail, raw) = fetch(cx, !all)?;
+    let mail = fetch(cx, !all)?;
     let text = match mail.messages.as_slice() {
         [] if all => "no messages".to_owned(),
         [] => "no unread messages".to_owned(),
         some => digest::for_people(some),
     };
-    let report = Report::new(text, raw);
+    let report = Report::new(text, json!(mail));
     note_offered(cx, &mail.messages);
     let report = match mail.next {
-        Some(_) => report.note("there are more than these 500"),
+        Some(_) => report.note("there are more than these"),
         None => report,
     };
     let unread = mail.messages.iter().any(|m| m.read_at.is_none());
@@ -153,7 +166,7 @@ fn mark_read(
     }
     let mut done = 0;
     loop {
-        let ids: Vec<String> = fetch(cx, true)?.0.messages.into_iter().map(|m| m.id).collect();
+        let ids: Vec<String> = fetch(cx, true)?.messages.into_iter().map(|m| m.id).collect();
         if ids.is_empty() {
             let text =
                 if done == 0 { "no unread messages".to_owned() } else { format!("read: {done}") };

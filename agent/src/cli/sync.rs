@@ -7,8 +7,8 @@ use coord_protocol::exit;
 use coord_protocol::wire::Messages;
 use serde_json::{Value, json};
 
-use super::msg::note_offered;
-use super::reading::{Query, count, read};
+use super::msg::{fetch, note_offered};
+use super::reading::count;
 use crate::context::Context;
 use crate::hook::digest;
 use crate::outbox::disk::Disk;
@@ -170,18 +170,15 @@ fn settled_json(s: &Settled) -> Value {
 }
 
 fn unread(cx: &Context, out: &mut Vec<String>) -> (Option<Messages>, Value) {
-    let query = Query::default()
-        .and("to_session", Some(&cx.session.id))
-        .and("unread_only", Some("true"))
-        .and("limit", Some("500"));
-    match read::<Messages>(cx, &query.on("/api/coord/messages")) {
-        Ok((mail, raw)) => {
+    match fetch(cx, true) {
+        Ok(mail) => {
             out.push(if mail.messages.is_empty() {
                 "no unread messages".to_owned()
             } else {
                 digest::for_people(&mail.messages)
             });
-            (Some(mail), raw)
+            let json = json!(mail);
+            (Some(mail), json)
         }
         Err(e) => {
             out.push(format!("unread messages: not known ({})", e.detail));

@@ -89,7 +89,7 @@ fn an_own_line_is_not_glued_to_a_torn_one() {
     let last = lines.lines().last().unwrap();
     assert!(last.starts_with('{') && last.contains("whole"), "{lines}");
     server.restart();
-    desk.coord(&["sync"]).exits(0).says("sent 1 writes");
+    desk.coord(&["sync"]).exits(0).says("sent 1 write");
     assert_eq!(rows(&desk.json(&["outbox", "dead"]), "dead").len(), 1);
 }
 

@@ -144,7 +144,7 @@ fn an_end_while_the_server_is_away_is_sent_later() {
     assert_eq!(home.queue()[0]["path"], "/api/coord/sessions/end");
     server.restart();
     assert_eq!(rows(&server.get("/api/coord/locks").expect(200), "locks").len(), 1);
-    home.coord(&["sync"]).exits(0).says("sent 1 writes");
+    home.coord(&["sync"]).exits(0).says("sent 1 write");
     assert_eq!(rows(&server.get("/api/coord/locks").expect(200), "locks").len(), 0);
 }
 

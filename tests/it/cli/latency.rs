@@ -195,7 +195,7 @@ fn a_damaged_or_future_breaker_silences_nobody() {
         .exits(0)
         .says("queued");
     // Another server's rest is not this one's.
-    desk.coord(&["sync"]).exits(0).says("sent 1 writes");
+    desk.coord(&["sync"]).exits(0).says("sent 1 write");
     let rest = std::fs::read_dir(desk.state())
         .unwrap()
         .map(|e| e.unwrap().path())

@@ -37,7 +37,7 @@ fn refused_writes_become_dead_letters_with_the_servers_words() {
     desk.coord(&["msg", "send", "LATER", "wrong", "b"]).exits(0).says("queued");
     desk.coord(&["msg", "send", "ALL", "right", "b"]).exits(0).says("queued");
     server.restart();
-    desk.coord(&["sync"]).exits(0).says("sent 1 writes").says("refused (404)").says("LATER");
+    desk.coord(&["sync"]).exits(0).says("sent 1 write").says("refused (404)").says("LATER");
     assert_eq!(texts(&all_messages(&server), "subject"), ["right"], "the others go on");
     desk.coord(&["outbox", "dead"]).exits(0).says("404").says("LATER/claude-main").says("wrong");
     desk.coord(&["outbox", "list"]).exits(0).complains("1 dead letters");
@@ -50,7 +50,7 @@ fn refused_writes_become_dead_letters_with_the_servers_words() {
     desk.coord(&["outbox", "retry", "no-such-id"]).exits(1);
     desk.coord(&["outbox", "retry", &id]).exits(0).says("1 queued again");
     desk.coord(&["outbox", "dead"]).exits(0).says("no dead letters");
-    desk.coord(&["sync"]).exits(0).says("sent 1 writes");
+    desk.coord(&["sync"]).exits(0).says("sent 1 write");
     assert_eq!(texts(&all_messages(&server), "subject"), ["right", "wrong"]);
 }
 

@@ -65,7 +65,7 @@ fn a_wrong_or_missing_token_is_an_answer_and_nothing_is_queued() {
     // What waits stays, until the door opens.
     let entry = json!({"method": "POST", "path": "/api/coord/todos", "body": {"text": "t"}});
     desk.write_queue(format!("{entry}\n"));
-    desk.coord(&["sync"]).exits(0).says("1 writes wait here");
+    desk.coord(&["sync"]).exits(0).says("1 write waits here");
     desk.run(&["sync", "--force"]).env("COORD_AUTH_TOKEN", CANARY).done().exits(0).says("sent 1");
 }
 
@@ -97,7 +97,7 @@ fn redirects_are_not_followed() {
         desk.coord(&["msg", "send", "ALL", "s", "b"]).exits(0).says("queued");
         desk.close_breaker();
         desk.coord(&["todo", "list"]).exits(69);
-        desk.coord(&["sync", "--force"]).exits(0).says("1 writes wait here");
+        desk.coord(&["sync", "--force"]).exits(0).says("1 write waits here");
         assert!(redirecting.connections() >= 3);
         assert!(redirecting.heads()[0].contains(CANARY), "the server itself gets the token");
         assert_eq!(target.connections(), 0, "{status}: the redirect was followed");

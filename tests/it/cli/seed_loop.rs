@@ -178,7 +178,7 @@ fn two_syncs_at_once_and_a_restored_copy_repeat_nothing() {
          \"body\":{\"project_key\":\"p\",\"name\":\"n\"}}\n",
     );
     let copy = std::fs::read(desk.queue_file()).unwrap();
-    desk.coord(&["sync"]).exits(0).says("sent 1 writes");
+    desk.coord(&["sync"]).exits(0).says("sent 1 write");
     desk.write_queue(copy);
     desk.coord(&["sync"]).exits(0).says("applied before");
     assert_eq!(get(&server, "/api/coord/workflows", "workflows").len(), 1);

@@ -72,7 +72,7 @@ fn a_server_in_the_background_is_found_without_being_told() {
     // What is written now is kept, and the next server gets it.
     desk.coord(&["todo", "add", "second"]).exits(0).says("queued");
     desk.coord(&["start", "--background", "--port", "0"]).exits(0).says("coord serves http://");
-    desk.coord(&["sync"]).exits(0).says("sent 1 writes");
+    desk.coord(&["sync"]).exits(0).says("sent 1 write");
     assert_eq!(rows(&desk.json(&["todo", "list"]), "todos").len(), 2, "the same database");
 }
 

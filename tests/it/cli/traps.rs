@@ -126,7 +126,7 @@ fn all_files_are_closed_to_others_whatever_the_umask() {
     private(&desk);
     chmod(&desk.queue_file(), 0o666);
     server.restart();
-    desk.run_after("umask 0", &["sync"]).done().exits(0).says("sent 1 writes").says("refused");
+    desk.run_after("umask 0", &["sync"]).done().exits(0).says("sent 1 write").says("refused");
     desk.run_after("umask 0", &["hook", "claude"]).stdin("rubbish").done().exits(0);
     private(&desk);
     assert!(desk.outbox().join("coord-queue.dead.jsonl").exists());
