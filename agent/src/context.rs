@@ -6,6 +6,7 @@ use coord_protocol::edge::{Clock, fresh_id};
 use coord_protocol::request::{Method, Request};
 use coord_protocol::session::check as check_session;
 use coord_server::edge::{OsRng, SystemClock};
+use coord_server::service::Rules;
 use serde::Serialize;
 
 use crate::config::ConfigError;
@@ -18,13 +19,17 @@ use crate::local_server;
 use crate::outbox::disk::Disk;
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
+use crate::remote::Net;
 use crate::remote::breaker::Breaker;
 use crate::remote::http::HttpNet;
+use crate::remote::local::{LOCAL, LocalNet};
 use crate::send::Sender;
 
 /// Where the server is when nothing says otherwise: what `coord start` uses.
 pub const DEFAULT_BASE: &str = "http://127.0.0.1:8080";
 const TOKEN_BYTES_MAX: usize = 4096;
+/// The database of the workstation's own engine, in the data folder.
+const LOCAL_DATABASE: &str = "local.db";
 
 /// One command's surroundings.
 pub struct Context {
@@ -51,8 +56,8 @@ pub struct Context {
     pub outbox: RealDisk,
     /// The state folder.
     pub state: RealDisk,
-    /// The server.
-    pub net: HttpNet,
+    /// The server, or the workstation's own engine.
+    pub net: Box<dyn Net>,
     /// Time.
     pub clock: SystemClock,
     /// Chance.
@@ -90,8 +95,13 @@ impl Context {
         let base = set.unwrap_or_else(|| DEFAULT_BASE.to_owned());
         let base = base.trim_end_matches('/').to_owned();
         let token = token(&env, &state, identity.coord_token_file.as_deref(), &base)?;
+        let net: Box<dyn Net> = if base == LOCAL {
+            Box::new(LocalNet::new(&paths.data.join(LOCAL_DATABASE), local_rules(&env)?))
+        } else {
+            Box::new(HttpNet::new(&base, token.as_deref()))
+        };
         Ok(Self {
-            net: HttpNet::new(&base, token.as_deref()),
+            net,
             outbox: RealDisk::at(&project.root.join(".claude")),
             base_is_configured: configured,
             identity_file: found.path,
@@ -115,7 +125,13 @@ impl Context {
 
     /// The way in which writes leave.
     pub fn sender<'a>(&'a self, breaker: &'a Breaker<'a>) -> Sender<'a> {
-        Sender { outbox: &self.outbox, net: &self.net, breaker, clock: &self.clock, rng: &self.rng }
+        Sender {
+            outbox: &self.outbox,
+            net: &*self.net,
+            breaker,
+            clock: &self.clock,
+            rng: &self.rng,
+        }
     }
 
     /// A write with a fresh id, of this session, now.
@@ -167,6 +183,12 @@ impl Context {
         let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
+}
+
+/// The lease settings of the workstation's own engine: the server's variables.
+fn local_rules(env: &Env) -> Result<Rules, ConfigError> {
+    let get = |name: &str| env.get(name).map(str::to_owned);
+    Rules::read(&get).map_err(|e| ConfigError::Setting(e.to_string()))
 }
 
 fn base_from_env(env: &Env) -> Result<Option<String>, ConfigError> {

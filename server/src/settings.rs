@@ -58,10 +58,6 @@ impl Settings {
         let set = |name| var(name).filter(|v| !v.trim().is_empty());
         let host: IpAddr = parsed(&set, "COORD_HOST", Ipv4Addr::LOCALHOST.into())?;
         let port: u16 = parsed(&set, "COORD_PORT", DEFAULT_PORT)?;
-        let seconds = |name, default: Duration| {
-            parsed(&set, name, default.as_secs()).map(Duration::from_secs)
-        };
-        let defaults = Rules::default();
         let open = set("COORD_ALLOW_INSECURE_NO_AUTH").is_some_and(|v| yes(&v));
         let token = set("COORD_AUTH_TOKEN").map(|t| t.trim().to_owned());
         Ok(Self {
@@ -75,12 +71,24 @@ impl Settings {
             hosts: set("COORD_ALLOWED_HOSTS")
                 .map(|h| h.split(',').map(|n| n.trim().to_owned()).collect())
                 .unwrap_or_default(),
-            rules: Rules {
-                ttl_default: seconds("COORD_LOCK_TTL", defaults.ttl_default)?,
-                stale_after: seconds("COORD_STALE_AFTER", defaults.stale_after)?,
-            },
+            rules: Rules::read(var)?,
             log_level: set("COORD_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
             face: set("COORD_HTTP").unwrap_or_default(),
+        })
+    }
+}
+
+impl Rules {
+    /// Reads `COORD_LOCK_TTL` and `COORD_STALE_AFTER`, both in seconds.
+    pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
+        let set = |name: &'static str| var(name).filter(|v| !v.trim().is_empty());
+        let seconds = |name, default: Duration| {
+            parsed(&set, name, default.as_secs()).map(Duration::from_secs)
+        };
+        let defaults = Self::default();
+        Ok(Self {
+            ttl_default: seconds("COORD_LOCK_TTL", defaults.ttl_default)?,
+            stale_after: seconds("COORD_STALE_AFTER", defaults.stale_after)?,
         })
     }
 }

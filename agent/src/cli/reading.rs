@@ -68,7 +68,7 @@ pub(super) fn read<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, 
         return Err(away(cx, &format!("{why} (next try in {secs} s)")));
     }
     let out = Outgoing { session: Some(cx.session.id.clone()), ..Outgoing::get(path) };
-    let answer = crate::remote::Net::call(&cx.net, &out, READ_BUDGET).map_err(|e| {
+    let answer = cx.net.call(&out, READ_BUDGET).map_err(|e| {
         breaker.failed(&e.to_string(), None);
         away(cx, &e.to_string())
     })?;

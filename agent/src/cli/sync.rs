@@ -41,7 +41,7 @@ pub(super) fn tools<'a>(cx: &'a Context, breaker: &'a Breaker<'a>) -> Tools<'a> 
 }
 
 fn tools_for<'a>(cx: &'a Context, disk: &'a dyn Disk, breaker: &'a Breaker<'a>) -> Tools<'a> {
-    Tools { disk, net: &cx.net, breaker, clock: &cx.clock, rng: &cx.rng }
+    Tools { disk, net: &*cx.net, breaker, clock: &cx.clock, rng: &cx.rng }
 }
 
 pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {

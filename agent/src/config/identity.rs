@@ -12,6 +12,7 @@ use super::ConfigError;
 use super::env::Env;
 use super::paths::Paths;
 use super::project;
+use crate::remote::local::LOCAL;
 
 const NAME: &str = "identity.json";
 /// Larger than this is no identity file.
@@ -20,7 +21,7 @@ const BYTES_MAX: u64 = 1024 * 1024;
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Identity {
-    /// The server's base address, `http://host:port`.
+    /// The server's base address, `http://host:port`; `local` is this workstation's own engine.
     #[serde(default)]
     pub coord_api: Option<String>,
     /// The person.
@@ -113,12 +114,15 @@ fn read(path: &Path) -> Result<Option<Identity>, ConfigError> {
     Ok(Some(identity))
 }
 
-/// Checks a base address: `http` or `https`, a host, no path, no user.
+/// Checks a base address: `http` or `https`, a host, no path, no user; or `local`.
 pub fn check_base(base: &str) -> Result<(), String> {
+    if base == LOCAL {
+        return Ok(());
+    }
     let rest = base
         .strip_prefix("http://")
         .or_else(|| base.strip_prefix("https://"))
-        .ok_or("must begin with http:// or https://")?;
+        .ok_or("must begin with http:// or https://, or be \"local\"")?;
     let host = rest.trim_end_matches('/');
     if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
         return Err("must be like http://host:port, without a path".to_owned());
@@ -159,7 +163,7 @@ mod tests {
 
     #[test]
     fn base_addresses() {
-        for ok in ["http://a:1", "https://a.b", "http://[::1]:80/"] {
+        for ok in ["http://a:1", "https://a.b", "http://[::1]:80/", "local"] {
             assert_eq!(check_base(ok), Ok(()), "{ok}");
         }
         for bad in ["a:1", "ftp://a", "http://", "http://u@h", "http://h/p"] {

@@ -30,6 +30,9 @@ pub enum ConfigError {
     /// The session, made of variables and the identity file, has no usable name.
     #[error("{0}; look at COORD_SESSION_ID, and at machine in identity.json")]
     Session(#[from] coord_protocol::session::BadSession),
+    /// A setting of the engine.
+    #[error("{0}")]
+    Setting(String),
     /// There is no home to keep state in.
     #[error("neither COORD_STATE_DIR nor HOME is set; set one of them")]
     NoHome,

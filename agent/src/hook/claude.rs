@@ -19,7 +19,7 @@ use crate::outbox::drain::{Tools, drain, fits_in_passing};
 use crate::outbox::view;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::is_ours;
-use crate::remote::{Net, Outgoing};
+use crate::remote::Outgoing;
 
 /// All that a hook does with the network before it answers ends within this time.
 const NETWORK_BUDGET: Duration = Duration::from_millis(600);
@@ -96,8 +96,13 @@ fn send_waiting(cx: &Context, said: &mut Vec<String>) {
         return;
     }
     let breaker = cx.breaker();
-    let tools =
-        Tools { disk: &cx.outbox, net: &cx.net, breaker: &breaker, clock: &cx.clock, rng: &cx.rng };
+    let tools = Tools {
+        disk: &cx.outbox,
+        net: &*cx.net,
+        breaker: &breaker,
+        clock: &cx.clock,
+        rng: &cx.rng,
+    };
     match drain(&tools, DRAIN_BUDGET, Leave::Anybody) {
         Ok(r) if !r.rejected.is_empty() => said.push(format!(
             "coord: {} queued writes were refused by the server; `coord outbox dead` shows why.",

@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod http;
+pub mod local;
 pub mod retry_after;
 pub mod verdict;
 
