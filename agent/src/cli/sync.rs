@@ -8,7 +8,7 @@ use coord_protocol::wire::Messages;
 use serde_json::{Value, json};
 
 use super::msg::note_offered;
-use super::reading::{Query, read};
+use super::reading::{Query, ask};
 use crate::context::Context;
 use crate::hook::digest;
 use crate::outbox::disk::Disk;
@@ -173,7 +173,7 @@ fn unread(cx: &Context, out: &mut Vec<String>) -> (Option<Messages>, Value) {
         .and("to_session", Some(&cx.session.id))
         .and("unread_only", Some("true"))
         .and("limit", Some("500"));
-    match read::<Messages>(cx, &query.on("/api/coord/messages")) {
+    match ask::<Messages>(cx, &query.on("/api/coord/messages")) {
         Ok((mail, raw)) => {
             out.push(if mail.messages.is_empty() {
                 "no unread messages".to_owned()
