@@ -31,7 +31,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// One request of a drain gets this long at most.
 const CALL_BUDGET: Duration = Duration::from_secs(5);
 /// A call that the end of our own time cut shorter than this says nothing about the server.
-const FAIR_CALL: Duration = Duration::from_millis(250);
+const FAIR_CALL: Duration = Duration::from_millis(300);
 /// More refusals in a row than this look like a mistake of ours, not of the entries (G10).
 const REFUSALS_IN_A_ROW: usize = 20;
 
@@ -185,14 +185,15 @@ impl Run<'_> {
     /// Is it our server that answers there? (5.3, step 4)
     fn greet(&self) -> Halt {
         let hello = Outgoing::get("/health");
-        match self.t.net.call(&hello, self.budget()?) {
+        let budget = self.budget()?;
+        match self.t.net.call(&hello, budget) {
             Ok(answer) if is_ours(&answer) => Ok(()),
             Ok(answer) => {
                 let why = format!("what answers there ({}) is not a coord server", answer.status);
                 self.t.breaker.failed(&why, answer.retry_after);
                 Err(Stopped::NotOurs(why))
             }
-            Err(e) => Err(self.away(&e)),
+            Err(e) => Err(self.no_answer(&e, budget)),
         }
     }
 
