@@ -103,11 +103,9 @@ fn a_port_in_use_is_a_clear_error() {
             .complains(&format!("cannot listen on 127.0.0.1:{port}"))
             .complains("--port");
     }
-    for (option, value, code) in [
-        ("--host", "not-an-address", 78),
-        ("--database", "/proc/no", 65),
-        ("--port", "70000", 2),
-    ] {
+    for (option, value, code) in
+        [("--host", "not-an-address", 78), ("--database", "/proc/no", 65), ("--port", "70000", 2)]
+    {
         home.run(&["serve", option, value])
             .env("COORD_PORT", if option == "--port" { "" } else { "0" })
             .done()
