@@ -1,4 +1,4 @@
-//! Servers that misbehave, and a proxy that loses answers.
+//! Servers that misbehave.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Longest wait for a piece of a request or an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two bytes of a dripping answer.
 const DRIP_EVERY: Duration = Duration::from_millis(50);
 
@@ -55,24 +55,24 @@ impl Fault {
 
 /// What all threads of a listener share.
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     connections: AtomicUsize,
-    heads: Mutex<Vec<String>>,
+    pub(crate) heads: Mutex<Vec<String>>,
     over: AtomicBool,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A listener whose connections are each handled by a thread, until it is dropped.
-struct Listener {
-    address: SocketAddr,
-    shared: Arc<Shared>,
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Listener {
-    fn start(handle: impl Fn(TcpStream, &Shared) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(handle: impl Fn(TcpStream, &Shared) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
         let address = listener.local_addr().expect("a listener knows its address");
         let shared = Arc::new(Shared::default());
@@ -169,12 +169,12 @@ fn misbehave(fault: &Fault, out: &mut TcpStream, over: &AtomicBool) -> io::Resul
 }
 
 /// A request as it came.
-struct Asked {
-    head: String,
-    body: Vec<u8>,
+pub(crate) struct Asked {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
-fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Asked> {
+pub(crate) fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Asked> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if from.read_line(&mut head)? == 0 {
@@ -189,124 +189,6 @@ fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Asked> {
     let mut body = vec![0; length.unwrap_or(0)];
     from.read_exact(&mut body)?;
     Ok(Asked { head, body })
-}
-
-/// What a proxy does with a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Hands it on, and the answer back.
-    Pass,
-    /// Hands it on and throws the answer away.
-    LoseAnswer,
-    /// Hands it on and lets only so many bytes of the answer through.
-    CutAnswer(usize),
-    /// Waits before handing on, and as long again before handing back.
-    Slow(Duration),
-    /// Closes without handing it on.
-    Drop,
-}
-
-/// What a proxy is told to do.
-struct Orders {
-    always: Mode,
-    /// Each for the first request whose head holds the text.
-    once: Vec<(String, Mode)>,
-}
-
-/// Stands before a server; can lose, cut and delay.
-pub struct Proxy {
-    listener: Listener,
-    orders: Arc<Mutex<Orders>>,
-}
-
-impl Proxy {
-    /// Before the server at `upstream`.
-    pub fn before(upstream: SocketAddr) -> Self {
-        let orders = Arc::new(Mutex::new(Orders { always: Mode::Pass, once: Vec::new() }));
-        let told = Arc::clone(&orders);
-        let listener = Listener::start(move |stream, shared| {
-            // A side that went away is nothing to complain of.
-            let _ = relay(upstream, stream, shared, &told);
-        });
-        Self { listener, orders }
-    }
-
-    /// Its base address.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.listener.address)
-    }
-
-    /// From now on.
-    pub fn set(&self, mode: Mode) {
-        locked(&self.orders).always = mode;
-    }
-
-    /// Once, for the first request whose head holds this text.
-    pub fn once(&self, text: &str, mode: Mode) {
-        locked(&self.orders).once.push((text.to_owned(), mode));
-    }
-
-    /// Orders for one request that no request has met yet.
-    pub fn unmet(&self) -> usize {
-        locked(&self.orders).once.len()
-    }
-
-    /// The heads of the requests that came.
-    pub fn heads(&self) -> Vec<String> {
-        locked(&self.listener.shared.heads).clone()
-    }
-}
-
-impl Orders {
-    fn mode_for(&mut self, head: &str) -> Mode {
-        let at = self.once.iter().position(|(text, _)| head.contains(text));
-        at.map_or(self.always, |at| self.once.remove(at).1)
-    }
-}
-
-/// One request of a connection: the other side is told to close after it.
-fn relay(
-    upstream: SocketAddr,
-    client: TcpStream,
-    shared: &Shared,
-    orders: &Mutex<Orders>,
-) -> io::Result<()> {
-    client.set_read_timeout(Some(PATIENCE))?;
-    let mut client = BufReader::new(client);
-    let asked = read_request(&mut client)?;
-    let mode = locked(orders).mode_for(&asked.head);
-    locked(&shared.heads).push(asked.head.clone());
-    match mode {
-        Mode::Drop => return Ok(()),
-        Mode::Slow(pause) => thread::sleep(pause),
-        Mode::Pass | Mode::LoseAnswer | Mode::CutAnswer(_) => {}
-    }
-    let answer = forward(upstream, &asked)?;
-    let kept = match mode {
-        Mode::LoseAnswer | Mode::Drop => 0,
-        Mode::CutAnswer(n) => n.min(answer.len()),
-        Mode::Pass | Mode::Slow(_) => answer.len(),
-    };
-    if let Mode::Slow(pause) = mode {
-        thread::sleep(pause);
-    }
-    client.get_mut().write_all(&answer[..kept])?;
-    client.get_mut().shutdown(Shutdown::Both)
-}
-
-fn forward(upstream: SocketAddr, asked: &Asked) -> io::Result<Vec<u8>> {
-    let mut server = TcpStream::connect_timeout(&upstream, PATIENCE)?;
-    // On loopback a socket can meet itself when nobody listens.
-    if server.local_addr()? == upstream {
-        return Err(io::ErrorKind::ConnectionRefused.into());
-    }
-    server.set_read_timeout(Some(PATIENCE))?;
-    let (first, rest) = asked.head.split_once("\r\n").unwrap_or((&asked.head, "\r\n"));
-    server.write_all(format!("{first}\r\nConnection: close\r\n{rest}").as_bytes())?;
-    server.write_all(&asked.body)?;
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer)?;
-    Ok(answer)
 }
 
 /// An address at which nobody listens.

@@ -1,7 +1,9 @@
 //! The harness of the black-box tests.
 
 pub mod bins;
+pub mod command;
 pub mod fault;
+pub mod proxy;
 pub mod raw;
 pub mod server;
 pub mod workstation;

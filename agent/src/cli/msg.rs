@@ -10,7 +10,7 @@ use coord_protocol::wire::{Message, Messages, Offered, ReadMessages, Receipt, Se
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::reading::{Query, encode, read};
+use super::reading::{Query, ask, encode, read, see_off};
 use super::text::from_arg_or_file;
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
@@ -109,7 +109,7 @@ pub(super) fn fetch(cx: &Context, unread_only: bool) -> Result<Messages, CliErro
             .and("unread_only", unread_only.then_some("true"))
             .and("after", all.next.map(|n| n.to_string()).as_deref())
             .and("limit", Some("500"));
-        let (page, _): (Messages, _) = read(cx, &query.on("/api/coord/messages"))?;
+        let (page, _): (Messages, _) = ask(cx, &query.on("/api/coord/messages"))?;
         all.messages.extend(page.messages);
         (all.count, all.next) = (all.messages.len(), page.next);
         if all.next.is_none() || all.count >= SHOWN_MAX {
@@ -119,6 +119,7 @@ pub(super) fn fetch(cx: &Context, unread_only: bool) -> Result<Messages, CliErro
 }
 
 fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
+    see_off(cx);
     let mail = fetch(cx, !all)?;
     let text = match mail.messages.as_slice() {
         [] if all => "no messages".to_owned(),
@@ -164,6 +165,7 @@ fn mark_read(
     if !all {
         return read_now(cx, ids, write);
     }
+    see_off(cx);
     let mut done = 0;
     loop {
         let ids: Vec<String> = fetch(cx, true)?.messages.into_iter().map(|m| m.id).collect();

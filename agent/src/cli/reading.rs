@@ -57,12 +57,22 @@ pub(super) fn encode(text: &str) -> String {
 
 /// Reads from the server. What waits here goes out first, so that everybody sees their own writes.
 pub(super) fn read<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, Value), CliError> {
-    let breaker = cx.breaker();
+    see_off(cx);
+    ask(cx, path)
+}
+
+/// Sends what waits here, if that can be done in passing.
+pub(super) fn see_off(cx: &Context) {
     let disk = &cx.outbox;
     if anything_waiting(disk).unwrap_or(false) && fits_in_passing(disk).unwrap_or(false) {
         // What goes wrong here is seen again by the read itself.
-        let _ = drain(&tools(cx, &breaker), READ_BUDGET, Leave::Anybody);
+        let _ = drain(&tools(cx, &cx.breaker()), READ_BUDGET, Leave::Anybody);
     }
+}
+
+/// Reads from the server, and leaves what waits here alone.
+pub(super) fn ask<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, Value), CliError> {
+    let breaker = cx.breaker();
     if let May::Rest(left, why) = breaker.ask(Leave::Anybody) {
         let secs = left.as_secs() + 1;
         return Err(away(cx, &format!("{why} (next try in {secs} s)")));

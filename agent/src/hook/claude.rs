@@ -17,9 +17,9 @@ use crate::local_server::log;
 use crate::outbox::append::append;
 use crate::outbox::drain::{Tools, drain, fits_in_passing};
 use crate::outbox::view;
+use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::is_ours;
-use crate::remote::Outgoing;
 
 /// All that a hook does with the network before it answers ends within this time.
 const NETWORK_BUDGET: Duration = Duration::from_millis(600);

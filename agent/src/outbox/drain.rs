@@ -31,7 +31,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// One request of a drain gets this long at most.
 const CALL_BUDGET: Duration = Duration::from_secs(5);
 /// A call that the end of our own time cut shorter than this says nothing about the server.
-const FAIR_CALL: Duration = Duration::from_millis(250);
+const FAIR_CALL: Duration = Duration::from_millis(300);
 /// More refusals in a row than this look like a mistake of ours, not of the entries (G10).
 const REFUSALS_IN_A_ROW: usize = 20;
 /// What a claim past its time is noted with when the server cannot take it as history.

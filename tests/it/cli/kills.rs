@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::thread;
 use std::time::Duration;
 
-use coord_tests::fault::{Mode, Proxy};
+use coord_tests::proxy::{Mode, Proxy};
 use coord_tests::server::TestServer;
 use coord_tests::workstation::{Ran, Run, Workstation};
 use serde_json::json;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use coord_tests::fault::{Fault, FaultServer, Mode, Proxy, Unreachable, refusing};
+use coord_tests::fault::{Fault, FaultServer, Unreachable, refusing};
+use coord_tests::proxy::{Mode, Proxy};
 use coord_tests::workstation::Workstation;
 use serde_json::json;
 
-use super::common::{server, text};
+use super::common::{all_messages, server, text, texts};
 use super::load::calm;
 
 /// A write, whatever the server does.
@@ -21,62 +22,61 @@ fn desk(base: &str) -> Workstation {
     Workstation::new("DESK", "mike", base)
 }
 
-/// How long a process takes that does nothing.
-fn start_of_a_process(desk: &Workstation) -> Duration {
-    let took = (0..10).map(|_| desk.coord(&["--version"]).exits(0).took).max();
-    took.expect("there were ten")
+/// How long a command usually takes: what nine of ten keep to, because other tests and programs
+/// use this machine at the same time.
+fn usually(mut run: impl FnMut() -> Duration) -> Duration {
+    let mut took: Vec<_> = (0..REPEATS).map(|_| run()).collect();
+    took.sort();
+    took[REPEATS * 9 / 10 - 1]
 }
 
-/// Checks that writes, the hook and reads keep to their times against this address.
+/// Puts measured times into the test's output.
+#[expect(clippy::print_stdout, reason = "measured times are worth reading")]
+fn report(line: &str) {
+    println!("{line}");
+}
+
+/// Checks that writes, reads and the hook keep to their times against this address.
 #[track_caller]
 fn keeps_to_its_times(name: &str, base: &str) {
     let station = desk(base);
-    let start = start_of_a_process(&station);
-    let mut first = station.coord(&["msg", "send", "ALL", "s", "b"]);
-    first.exits(0).says("queued");
-    assert!(first.took < WRITE, "{name}: the first write took {:?}", first.took);
-    let mut worst = Duration::ZERO;
-    for _ in 0..REPEATS {
-        let mut next = station.coord(&["msg", "send", "ALL", "s", "b"]);
-        worst = worst.max(next.exits(0).took);
-        assert!(next.out().starts_with("queued"), "{name}: {}", next.told());
-    }
-    assert!(worst < AT_REST + start, "{name}: a write at rest took {worst:?}");
-    let mut read = station.coord(&["todo", "list"]);
-    read.exits(69);
-    assert!(read.took < AT_REST + start, "{name}: a read at rest took {:?}", read.took);
+    let process = usually(|| station.coord(&["--version"]).exits(0).took);
+    let send = ["msg", "send", "ALL", "s", "b"];
+    let first = station.coord(&send).exits(0).says("queued").took;
+    assert!(first < WRITE, "{name}: the first write took {first:?}");
+    let write = usually(|| station.coord(&send).exits(0).says("queued").took);
+    let read = usually(|| station.coord(&["todo", "list"]).exits(69).took);
     assert_eq!(station.queue().len(), REPEATS + 1, "{name}: all are kept");
-
-    let [fresh, loaded, end, hook_at_rest] = hooks(base);
-    println!(
-        "{name}: process {start:?}; first write {:?}; at rest write {worst:?}, hook \
-         {hook_at_rest:?}; first hook {fresh:?}, with a queue {loaded:?}, at the end {end:?}",
-        first.took
-    );
-    for took in [fresh, loaded, end] {
-        assert!(took < HOOK, "{name}: a hook took {took:?}");
+    let hook = usually(|| hook(&station, "SessionStart"));
+    report(&format!(
+        "{name}: a process {process:?}; first write {first:?}; at rest a write {write:?}, a read \
+         {read:?}, a hook {hook:?}"
+    ));
+    for took in [write, read, hook] {
+        assert!(took < AT_REST + process, "{name}: at rest {took:?}");
     }
-    assert!(hook_at_rest < AT_REST + start, "{name}: a hook at rest took {hook_at_rest:?}");
+    hooks_end_in_time(name, base);
 }
 
-/// Times of the hook: first contact, with a queue, at the end of a session, and while the breaker
-/// is open.
-fn hooks(base: &str) -> [Duration; 4] {
-    let took = |station: &Workstation, event: &str| {
-        let input = station.event(event, "0198abcd", &json!({"source": "startup"}));
-        let mut ran = station.run(&["hook", "claude"]).stdin(input.to_string()).done();
-        ran.exits(0).object();
-        ran.took
-    };
+fn hook(station: &Workstation, event: &str) -> Duration {
+    let input = station.event(event, "0198abcd", &json!({"source": "startup"}));
+    let mut ran = station.run(&["hook", "claude"]).stdin(input.to_string()).done();
+    ran.exits(0).object();
+    ran.took
+}
+
+/// Checks the hook at its first contact with the server: at a start, with a queue, and at an end.
+#[track_caller]
+fn hooks_end_in_time(name: &str, base: &str) {
     let (fresh, loaded, ending) = (desk(base), desk(base), desk(base));
-    let entry = json!({"method": "POST", "path": "/api/coord/todos", "body": {"text": "t"}});
-    loaded.write_queue(format!("{entry}\n").repeat(50));
-    [
-        took(&fresh, "SessionStart"),
-        took(&loaded, "SessionStart"),
-        took(&ending, "SessionEnd"),
-        took(&fresh, "SessionStart"),
-    ]
+    loaded.write_queue(long_queue(50));
+    let start = hook(&fresh, "SessionStart");
+    let drain = hook(&loaded, "SessionStart");
+    let end = hook(&ending, "SessionEnd");
+    report(&format!("{name}: hooks: start {start:?}, with a queue {drain:?}, end {end:?}"));
+    for took in [start, drain, end] {
+        assert!(took < HOOK, "{name}: a hook took {took:?}");
+    }
 }
 
 #[test]
@@ -144,71 +144,64 @@ fn a_slow_server_holds_no_hook() {
     for pause in [40, 90, 150, 250, 400].map(Duration::from_millis) {
         let proxy = Proxy::before(server.address());
         proxy.set(Mode::Slow(pause));
-        let took = hooks(&proxy.url());
-        println!("slow by {pause:?} each way: {took:?}");
-        assert!(took.iter().all(|t| *t < HOOK), "slow by {pause:?}: {took:?}");
+        hooks_end_in_time(&format!("slow by {pause:?} each way"), &proxy.url());
     }
 }
 
-#[test]
-fn what_retry_after_asks_for_is_kept_by_every_process() {
-    let dated = "Fri, 20 Nov 2026 18:00:45 GMT\r\nDate: Fri, 20 Nov 2026 18:00:00 GMT";
-    for (spelling, secs) in [
-        ("30", 30),
-        ("7", 7),
-        ("0", 0),
-        ("99999999999999999999", 3600),
-        (dated, 45),
-        ("Fri, 20 Nov 2037 18:00:45 GMT", 30),
-        ("-5", 30),
-        ("1.5", 30),
-        ("", 30),
-        ("soon", 30),
-    ] {
-        let away = FaultServer::start(Fault::unavailable(spelling));
-        let desk = desk(&away.url());
-        let first = desk.json(&["msg", "send", "ALL", "s", "b"]);
-        assert_eq!(first["outcome"], "queued", "{spelling:?}: {first}");
-        assert_eq!(first["retry_after"], secs, "{spelling:?}: {first}");
-        assert!(text(&first["why"]).contains("503"), "{spelling:?}: {first}");
-        assert_eq!(away.connections(), 1, "{spelling:?}");
-        desk.coord(&["msg", "send", "ALL", "s", "b"]).exits(0).says("queued");
-        desk.run(&["todo", "add", "t"]).session("DESK/other").done().exits(0).says("queued");
-        desk.coord(&["status"]).exits(69);
-        // A person's sync keeps to what the server asked for, too, unless it insists.
-        desk.coord(&["sync"]).exits(0).says("3 writes wait here");
-        assert!(desk.session_start("0198abcd", "startup").is_some());
-        assert_eq!(away.connections(), 1, "{spelling:?}: it was called again");
-        desk.coord(&["sync", "--force"]).exits(0).says("3 writes wait here");
-        assert_eq!(away.connections(), 2, "{spelling:?}");
-    }
+/// Entries as a day without a server leaves them.
+fn long_queue(entries: usize) -> String {
+    let note = "x".repeat(100);
+    let line = |n| {
+        let body = json!({"from_session": "DESK/x", "subject": format!("{n}"), "body": note});
+        let entry = json!({"method": "POST", "path": "/api/coord/messages", "body": body});
+        format!("{entry}\n")
+    };
+    (0..entries).map(line).collect()
 }
 
 #[test]
-fn a_damaged_or_future_breaker_silences_nobody() {
+fn a_queue_that_a_hook_cannot_send_in_time_does_not_hide_the_server() {
+    let _calm = calm();
+    let server = server();
+    let proxy = Proxy::before(server.address());
+    let desk = desk(&proxy.url());
+    Workstation::new("LAB", "ann", &server.url())
+        .coord(&["msg", "send", "DESK/claude-main", "s", "b", "--may-come-later"])
+        .exits(0);
+    desk.write_queue(long_queue(1_500));
+    // Each call takes a good part of the hook's time, so that the last is cut short by its end.
+    proxy.set(Mode::Slow(Duration::from_millis(60)));
+    let context = desk.session_start("0198abcd", "startup").expect("there is mail");
+    assert!(context.contains("UNREAD COORD MESSAGES"), "{context}");
+    proxy.set(Mode::Pass);
+    desk.coord(&["todo", "list"]).exits(0);
+    desk.coord(&["sync"]).exits(0);
+    assert_eq!(all_messages(&server).len(), 1_501);
+}
+
+#[test]
+fn a_very_long_queue_holds_nobody() {
+    let _calm = calm();
     let server = server();
     let desk = desk(&server.url());
-    let away = FaultServer::start(Fault::unavailable("30"));
-    desk.run(&["todo", "add", "t"])
-        .env("COORD_API_URL", &away.url())
-        .done()
-        .exits(0)
-        .says("queued");
-    // Another server's rest is not this one's.
-    desk.coord(&["sync"]).exits(0).says("sent 1 write");
-    let rest = std::fs::read_dir(desk.state())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .find(|p| p.extension().is_some_and(|e| e == "json"))
-        .expect("the breaker has a file");
-    let good = std::fs::read_to_string(&rest).unwrap();
-    for bad in
-        [String::new(), "rubbish".to_owned(), good.replace("\"since_ms\":1", "\"since_ms\":9")]
-    {
-        assert_ne!(bad, good);
-        std::fs::write(&rest, bad).unwrap();
-        let before = away.connections();
-        desk.run(&["todo", "list"]).env("COORD_API_URL", &away.url()).done().exits(69);
-        assert_eq!(away.connections(), before + 1);
-    }
+    desk.write_queue(long_queue(12_000));
+    let start = desk.event("SessionStart", "0198abcd", &json!({"source": "startup"}));
+    let mut hook = desk.run(&["hook", "claude"]).stdin(start.to_string()).done();
+    let said = hook.exits(0).object();
+    let context = text(&said["hookSpecificOutput"]["additionalContext"]);
+    assert!(context.contains("coord sync"), "what is left is said: {context}");
+    let mut write = desk.coord(&["msg", "send", "ALL", "last", "b"]);
+    write.exits(0).says("queued");
+    let end = desk.event("SessionEnd", "0198abcd", &json!({"reason": "exit"}));
+    let ending = desk.run(&["hook", "claude"]).stdin(end.to_string()).done();
+    report(&format!(
+        "12,000 wait: hooks {:?} and {:?}, a write {:?}",
+        hook.took, ending.took, write.took
+    ));
+    assert!(hook.took < HOOK && ending.took < HOOK, "{:?} {:?}", hook.took, ending.took);
+    assert!(write.took < WRITE, "{:?}", write.took);
+    desk.coord(&["sync"]).exits(0);
+    let subjects = texts(&all_messages(&server), "subject");
+    let want: Vec<_> = (0..12_000).map(|n| n.to_string()).chain(["last".to_owned()]).collect();
+    assert!(subjects == want, "{} arrived, or in another order", subjects.len());
 }

@@ -1,5 +1,6 @@
 //! The `coord` command, from outside.
 
+mod breaker;
 mod common;
 mod contention;
 mod foreign;

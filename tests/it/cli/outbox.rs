@@ -146,3 +146,23 @@ fn wait_sends_in_the_foreground_when_the_server_is_back() {
     assert_eq!(texts(rows(&todos, "todos"), "text"), ["before", "patient"]);
     assert!(desk.queue().is_empty());
 }
+
+#[test]
+fn many_refusals_in_a_row_stop_a_sync() {
+    let server = server();
+    let desk = desk(&server);
+    let lines: String = (0..30)
+        .map(|n| {
+            let body =
+                json!({"from_session": "DESK/x", "to_session": "NOBODY", "subject": n.to_string()});
+            format!("{}\n", json!({"method": "POST", "path": "/api/coord/messages", "body": body}))
+        })
+        .collect();
+    desk.write_queue(lines);
+    desk.coord(&["sync"]).exits(0).says("9 writes wait here").says("coord outbox dead");
+    assert_eq!(rows(&desk.json(&["outbox", "dead"]), "dead").len(), 21);
+    assert_eq!(desk.queue().len(), 9);
+    desk.coord(&["sync"]).exits(0);
+    assert_eq!(rows(&desk.json(&["outbox", "dead"]), "dead").len(), 30);
+    assert!(desk.queue().is_empty());
+}

@@ -21,7 +21,7 @@ const UP: usize = 60;
 const IN_FLIGHT: usize = 20;
 const DOWN: usize = 25;
 const COMING_BACK: usize = 15;
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 const _: () = assert!((UP + DOWN + COMING_BACK) * KILLS == ALL);
 

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use coord_tests::fault::{Mode, Proxy};
+use coord_tests::proxy::{Mode, Proxy};
 use coord_tests::server::TestServer;
 use coord_tests::workstation::{Workstation, has_tool};
 use serde_json::Value;
