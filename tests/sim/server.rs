@@ -7,7 +7,7 @@ use coord_protocol::edge::Rng;
 use coord_protocol::request::body_bytes;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{Batch, BatchDone};
-use coord_server::api::{Call, Reply};
+use coord_server::api::{Call, Reply, Routed, find};
 use coord_server::engine::Inline;
 use coord_server::service::Rules;
 
@@ -95,7 +95,8 @@ impl Server {
     fn remember_one(&mut self, call: Call, status: u16, body: String, replayed: bool) {
         let Some(key) = call.key.clone() else { return };
         // What has no route has no effect, and its answer is not kept.
-        if !replayed && !call.path().ends_with("/nowhere") {
+        let has_route = matches!(find(&call), Routed::To(..));
+        if !replayed && has_route {
             self.answered.entry(key).or_insert(Answered { call, status, body });
         }
     }

@@ -59,7 +59,7 @@ pub(crate) enum Role {
 /// Draws who is there.
 pub(crate) fn draw_hands(chance: &mut Chance) -> Vec<Hand> {
     let mut hands = Vec::new();
-    for machine in 0..chance.index(3) + 1 {
+    for machine in 0..=chance.index(3) {
         let some_editor = u64::from(chance.hit(300_000));
         let counts = [
             (Role::Session, chance.between(1, 5)),
@@ -198,10 +198,9 @@ impl Hand {
         let which = world.chance.below(100);
         let until = world.wall(self.machine).0 + CLAIM_GOOD_MS;
         let kind = match which {
-            0..82 => Kind::Good,
             82..88 => Kind::Bad,
             88 if world.faults.poisons > 0 => Kind::Poison,
-            88 => Kind::Good,
+            0..=88 => Kind::Good,
             // By a clock that leaps nobody can say when that is.
             89..96 if world.faults.clock_step > 0 => Kind::Claim(i64::MAX),
             89..96 => Kind::Claim(until),
@@ -232,6 +231,7 @@ impl Hand {
                 Request { method: Method::Delete, path, body: None, ..post("", Value::Null) }
             }
         };
+        world.ledger.ask(origin, &request);
         (origin, request)
     }
 
@@ -304,9 +304,9 @@ impl Hand {
             ts: Some("2026-05-12T15:30:00Z".to_owned()),
             ..message(&self.session(), to, &tag(origin))
         };
+        world.ledger.ask(origin, &request);
         let text = serde_json::to_string(&request).expect("plain data");
         let line = match which {
-            0..60 => format!("{text}\n"),
             60..75 => format!("{text}\r\n"),
             75..85 => format!("\u{feff}  {text}\n"),
             85..90 => format!("rubbish {}\n", tag(origin)),

@@ -175,6 +175,13 @@ impl World {
         }
     }
 
+    /// A dead process goes no further. Not a panic: no hook is run, nothing is printed.
+    fn unless_dead(&self, pid: Pid) {
+        if self.processes[pid].dead || self.failure.is_some() {
+            resume_unwind(Box::new(Killed));
+        }
+    }
+
     fn hand_on(&mut self) {
         self.scheduler.hand_on(&mut self.chance, self.faults.sticky);
     }
@@ -238,10 +245,11 @@ impl Sim {
         } else {
             Standing::Ready
         };
-        let world = self.go_on(world, pid, standing);
-        let mut world = self.look_again(world);
+        let mut world = self.go_on(world, pid, standing);
+        world.deliver_late();
         world.misfortune(pid);
-        self.unless_dead(world, pid)
+        world.unless_dead(pid);
+        world
     }
 
     /// Lets a process wait for a lock, at most until then.
@@ -269,21 +277,7 @@ impl Sim {
     ) -> MutexGuard<'a, World> {
         let thread = world.processes[pid].thread;
         let world = self.pass(world, thread, standing);
-        self.unless_dead(world, pid)
-    }
-
-    /// Requests that were on their way arrive when their time has come.
-    fn look_again<'a>(&'a self, mut world: MutexGuard<'a, World>) -> MutexGuard<'a, World> {
-        world.deliver_late();
-        world
-    }
-
-    fn unless_dead<'a>(&'a self, world: MutexGuard<'a, World>, pid: Pid) -> MutexGuard<'a, World> {
-        if world.processes[pid].dead || world.failure.is_some() {
-            drop(world);
-            // Not a panic: no hook is run, nothing is printed.
-            resume_unwind(Box::new(Killed));
-        }
+        world.unless_dead(pid);
         world
     }
 
