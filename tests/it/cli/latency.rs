@@ -31,7 +31,6 @@ fn usually(mut run: impl FnMut() -> Duration) -> Duration {
 }
 
 /// Puts measured times into the test's output.
-#[expect(clippy::print_stdout, reason = "measured times are worth reading")]
 fn report(line: &str) {
     println!("{line}");
 }
