@@ -49,8 +49,8 @@ struct Origin {
     session: usize,
     kind: Kind,
     told: Told,
-    /// The body, as it stands in lines and letters.
-    body: String,
+    /// Path and body, as they stand in lines and letters.
+    wish: String,
     /// The line of a foreign hand, without what stands around it.
     core: Option<String>,
     /// The line was lost with the power before anybody synced it.
@@ -105,7 +105,7 @@ impl Ledger {
             session,
             kind,
             told: Told::Nothing,
-            body: String::new(),
+            wish: String::new(),
             core: None,
             excused: false,
             effects: 0,
@@ -122,7 +122,8 @@ impl Ledger {
 
     /// What the request of an intent holds.
     pub(crate) fn ask(&mut self, origin: usize, request: &Request) {
-        self.origins[origin].body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
+        self.origins[origin].wish = format!("\"path\":\"{}\",\"body\":{body}", request.path);
     }
 
     /// What somebody was told about an intent.
@@ -194,7 +195,7 @@ impl Ledger {
             return Err(format!("a dead letter that nobody wrote: {letter:?}"));
         };
         // Torn lines of two writers can make an entry that neither of them wrote.
-        let torn = origin.told == Told::Nothing && !text.contains(&origin.body);
+        let torn = origin.told == Told::Nothing && !text.contains(&origin.wish);
         match origin.kind {
             Kind::Bad | Kind::Poison | Kind::Claim(_) => Ok(()),
             Kind::Good | Kind::Release if torn => Ok(()),
