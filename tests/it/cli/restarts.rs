@@ -80,7 +80,7 @@ fn sender(desk: &Workstation, session: &str, counts: &Counts) {
 
 /// Kills the server in the midst of the sending, and brings it back.
 fn killer(server: &mut TestServer, desk: &Workstation, counts: &Counts) -> usize {
-    for _ in 0..KILLS {
+    for kill in 0..KILLS {
         let up = counts.allow(UP);
         counts.wait_for(up - IN_FLIGHT);
         server.kill9();
@@ -88,8 +88,13 @@ fn killer(server: &mut TestServer, desk: &Workstation, counts: &Counts) -> usize
         counts.wait_for(down);
         counts.allow(COMING_BACK);
         server.restart();
-        // Somebody asks for it, so that commands talk to the server again.
-        desk.coord(&["sync"]).exits(0);
+        if kill % 2 == 0 {
+            // Somebody asks for it.
+            desk.coord(&["sync"]).exits(0);
+        } else {
+            // The rest is over: the next command finds the server, and what waits before it.
+            desk.close_breaker();
+        }
     }
     KILLS
 }
