@@ -17,13 +17,13 @@ use crate::config::project::{self, Project};
 use crate::config::session::{self, SessionName};
 use crate::local_server;
 use crate::outbox::disk::Disk;
+use crate::outbox::drain::Tools;
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
 use crate::remote::Net;
 use crate::remote::breaker::Breaker;
 use crate::remote::http::HttpNet;
 use crate::remote::local::{LOCAL, LocalNet};
-use crate::send::Sender;
 
 /// Where the server is when nothing says otherwise: what `coord start` uses.
 pub const DEFAULT_BASE: &str = "http://127.0.0.1:8080";
@@ -123,15 +123,14 @@ impl Context {
         Breaker::new(&self.state, &self.clock, &self.rng, &self.base)
     }
 
-    /// The way in which writes leave.
-    pub fn sender<'a>(&'a self, breaker: &'a Breaker<'a>) -> Sender<'a> {
-        Sender {
-            outbox: &self.outbox,
-            net: &*self.net,
-            breaker,
-            clock: &self.clock,
-            rng: &self.rng,
-        }
+    /// The way in which writes leave: through this project's outbox.
+    pub fn tools<'a>(&'a self, breaker: &'a Breaker<'a>) -> Tools<'a> {
+        self.tools_for(&self.outbox, breaker)
+    }
+
+    /// The way in which the writes of another outbox leave.
+    pub fn tools_for<'a>(&'a self, disk: &'a dyn Disk, breaker: &'a Breaker<'a>) -> Tools<'a> {
+        Tools { disk, net: &*self.net, breaker, clock: &self.clock, rng: &self.rng }
     }
 
     /// A write with a fresh id, of this session, now.

@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
-use coord_protocol::edge::{Clock, Rng};
 use coord_protocol::request::{Request, body_bytes};
 use serde_json::Value;
 
 use crate::outbox::append::{AppendError, append};
-use crate::outbox::disk::Disk;
 use crate::outbox::drain::{Settled, Tools, drain, fits_in_passing};
 use crate::outbox::view::anything_waiting;
-use crate::remote::breaker::{Breaker, Leave, May};
+use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge};
-use crate::remote::{Incoming, Net, Outgoing};
+use crate::remote::{Incoming, Outgoing};
 
 /// A single try gets this long: a write ends within 2.5 s whatever the server does.
 pub const TRY_BUDGET: Duration = Duration::from_millis(1_500);
@@ -46,109 +44,86 @@ pub enum Fate {
     },
 }
 
-/// What sending works with.
-pub struct Sender<'a> {
-    /// The outbox's folder.
-    pub outbox: &'a dyn Disk,
-    /// The server.
-    pub net: &'a dyn Net,
-    /// Whether it may be called.
-    pub breaker: &'a Breaker<'a>,
-    /// Time.
-    pub clock: &'a dyn Clock,
-    /// Chance.
-    pub rng: &'a dyn Rng,
+/// Sends a write, or queues it. The request has its id already. An error means that it is
+/// neither: it was not sent for sure, and could not be kept.
+pub fn write(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
+    if anything_waiting(t.disk)? {
+        return behind_others(t, request, budget);
+    }
+    match t.breaker.ask(Leave::Anybody) {
+        May::Rest(_, why) => queue(t, request, why, None),
+        May::Call => try_now(t, request, budget),
+    }
 }
 
-impl Sender<'_> {
-    /// Sends a write, or queues it. The request has its id already. An error means that it is
-    /// neither: it was not sent for sure, and could not be kept.
-    pub fn write(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
-        if anything_waiting(self.outbox)? {
-            return self.behind_others(request, budget);
+/// One try; on any doubt the queue.
+pub fn try_now(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
+    let out = Outgoing {
+        body: body_bytes(request.body.as_ref()),
+        key: request.id.clone(),
+        session: request.session.clone(),
+        ..Outgoing::new(request.method, &request.path)
+    };
+    let answer = match t.net.call(&out, budget) {
+        Ok(a) => a,
+        Err(e) => {
+            t.breaker.failed(&e.to_string(), None);
+            return queue(t, request, e.to_string(), None);
         }
-        match self.breaker.ask(Leave::Anybody) {
-            May::Rest(_, why) => self.queue(request, why, None),
-            May::Call => self.try_now(request, budget),
+    };
+    match judge(&answer, request.id.as_deref()) {
+        Verdict::Applied => {
+            t.breaker.succeeded();
+            let replayed = answer.replayed;
+            Ok(Fate::Done { answer: answer.json().unwrap_or(Value::Null), replayed })
+        }
+        Verdict::Rejected => {
+            t.breaker.succeeded();
+            Ok(refused(&answer))
+        }
+        // 401, 403, 421: our server, but it does not let us in. An answer, not an outage.
+        Verdict::Keep if is_ours(&answer) && is_the_door(answer.status) => Ok(refused(&answer)),
+        Verdict::Keep => {
+            let why = why_not(&answer);
+            t.breaker.failed(&why, answer.retry_after);
+            queue(t, request, why, answer.retry_after)
         }
     }
+}
 
-    /// One try; on any doubt the queue.
-    pub fn try_now(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
-        let out = Outgoing {
-            body: body_bytes(request.body.as_ref()),
-            key: request.id.clone(),
-            session: request.session.clone(),
-            ..Outgoing::new(request.method, &request.path)
-        };
-        let answer = match self.net.call(&out, budget) {
-            Ok(a) => a,
-            Err(e) => {
-                self.breaker.failed(&e.to_string(), None);
-                return self.queue(request, e.to_string(), None);
-            }
-        };
-        match judge(&answer, request.id.as_deref()) {
-            Verdict::Applied => {
-                self.breaker.succeeded();
-                let replayed = answer.replayed;
-                Ok(Fate::Done { answer: answer.json().unwrap_or(Value::Null), replayed })
-            }
-            Verdict::Rejected => {
-                self.breaker.succeeded();
-                Ok(refused(&answer))
-            }
-            // 401, 403, 421: our server, but it does not let us in. An answer, not an outage.
-            Verdict::Keep if is_ours(&answer) && is_the_door(answer.status) => Ok(refused(&answer)),
-            Verdict::Keep => {
-                let why = why_not(&answer);
-                self.breaker.failed(&why, answer.retry_after);
-                self.queue(request, why, answer.retry_after)
-            }
-        }
+/// Others wait: go behind them, then try to see all of them off.
+fn behind_others(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
+    append(t.disk, request)?;
+    let waiting = "other writes are waiting before it".to_owned();
+    let queued = |why| Ok(Fate::Queued { why, retry_after: None });
+    if let Some((_, why)) = t.breaker.resting() {
+        return queued(why);
     }
+    if !fits_in_passing(t.disk)? {
+        return queued(format!("{waiting}, more than can be sent in passing"));
+    }
+    // It is queued already: whatever goes wrong from here on is for the next drain.
+    let Ok(report) = drain(t, budget.min(DRAIN_BUDGET), Leave::Anybody) else {
+        return queued(waiting);
+    };
+    let mine = |s: &&Settled| s.request.id == request.id;
+    if let Some(s) = report.applied.iter().find(mine) {
+        return Ok(Fate::Done { answer: s.answer.clone(), replayed: s.replayed });
+    }
+    if let Some(s) = report.rejected.iter().find(mine) {
+        return Ok(Fate::Refused { status: s.status, answer: s.answer.clone() });
+    }
+    queued(waiting)
+}
 
-    /// Others wait: go behind them, then try to see all of them off.
-    fn behind_others(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
-        append(self.outbox, request)?;
-        let waiting = "other writes are waiting before it".to_owned();
-        let queued = |why| Ok(Fate::Queued { why, retry_after: None });
-        if let Some((_, why)) = self.breaker.resting() {
-            return queued(why);
-        }
-        if !fits_in_passing(self.outbox)? {
-            return queued(format!("{waiting}, more than can be sent in passing"));
-        }
-        let tools = Tools {
-            disk: self.outbox,
-            net: self.net,
-            breaker: self.breaker,
-            clock: self.clock,
-            rng: self.rng,
-        };
-        // It is queued already: whatever goes wrong from here on is for the next drain.
-        let Ok(report) = drain(&tools, budget.min(DRAIN_BUDGET), Leave::Anybody) else {
-            return queued(waiting);
-        };
-        let mine = |s: &&Settled| s.request.id == request.id;
-        if let Some(s) = report.applied.iter().find(mine) {
-            return Ok(Fate::Done { answer: s.answer.clone(), replayed: s.replayed });
-        }
-        if let Some(s) = report.rejected.iter().find(mine) {
-            return Ok(Fate::Refused { status: s.status, answer: s.answer.clone() });
-        }
-        queued(waiting)
-    }
-
-    fn queue(
-        &self,
-        request: &Request,
-        why: String,
-        retry_after: Option<Duration>,
-    ) -> Result<Fate, AppendError> {
-        append(self.outbox, request)?;
-        Ok(Fate::Queued { why, retry_after })
-    }
+fn queue(
+    t: &Tools<'_>,
+    request: &Request,
+    why: String,
+    retry_after: Option<Duration>,
+) -> Result<Fate, AppendError> {
+    append(t.disk, request)?;
+    Ok(Fate::Queued { why, retry_after })
 }
 
 fn is_the_door(status: u16) -> bool {

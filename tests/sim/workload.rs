@@ -7,7 +7,7 @@ use std::time::Duration;
 use coord_agent::outbox::drain::{Stopped, Tools, drain};
 use coord_agent::outbox::files::QUEUE;
 use coord_agent::remote::breaker::{Breaker, Leave};
-use coord_agent::send::{Fate, Sender, TRY_BUDGET};
+use coord_agent::send::{Fate, TRY_BUDGET, write};
 use coord_protocol::edge::fresh_id;
 use coord_protocol::request::{Method, Request};
 use serde_json::{Value, json};
@@ -97,16 +97,19 @@ impl Kit {
         }
     }
 
+    fn breaker(&self) -> Breaker<'_> {
+        Breaker::new(&self.disk, &self.clock, &self.rng, BASE)
+    }
+
+    fn tools<'a>(&'a self, breaker: &'a Breaker<'a>) -> Tools<'a> {
+        let (clock, rng) = (&self.clock, &self.rng);
+        Tools { disk: &self.disk, net: &self.net, breaker, clock, rng }
+    }
+
     /// One drain; true when nothing waits after it.
     pub(crate) fn drain(&self, budget: Duration, force: bool) -> bool {
-        let breaker = Breaker::new(&self.disk, &self.clock, &self.rng, BASE);
-        let tools = Tools {
-            disk: &self.disk,
-            net: &self.net,
-            breaker: &breaker,
-            clock: &self.clock,
-            rng: &self.rng,
-        };
+        let breaker = self.breaker();
+        let tools = self.tools(&breaker);
         let leave = if force { Leave::Force } else { Leave::Anybody };
         let report = drain(&tools, budget, leave);
         let mut world = self.disk.sim.look();
@@ -130,15 +133,8 @@ impl Kit {
     }
 
     fn write(&self, origin: usize, request: &Request) {
-        let breaker = Breaker::new(&self.disk, &self.clock, &self.rng, BASE);
-        let sender = Sender {
-            outbox: &self.disk,
-            net: &self.net,
-            breaker: &breaker,
-            clock: &self.clock,
-            rng: &self.rng,
-        };
-        let fate = sender.write(request, TRY_BUDGET);
+        let breaker = self.breaker();
+        let fate = write(&self.tools(&breaker), request, TRY_BUDGET);
         let mut world = self.disk.sim.look();
         world.note(&format!("{} wrote origin {origin}: {fate:?}", self.disk.pid));
         match fate {

@@ -6,7 +6,6 @@ use coord_protocol::exit;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::sync::tools;
 use super::writing::{refused, waiting_here};
 use crate::context::Context;
 use crate::local_server::is_loopback;
@@ -66,7 +65,7 @@ pub(super) fn see_off(cx: &Context) {
     let disk = &cx.outbox;
     if anything_waiting(disk).unwrap_or(false) && fits_in_passing(disk).unwrap_or(false) {
         // What goes wrong here is seen again by the read itself.
-        let _ = drain(&tools(cx, &cx.breaker()), READ_BUDGET, Leave::Anybody);
+        let _ = drain(&cx.tools(&cx.breaker()), READ_BUDGET, Leave::Anybody);
     }
 }
 

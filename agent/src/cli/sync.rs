@@ -11,8 +11,7 @@ use super::msg::{fetch, note_offered};
 use super::reading::count;
 use crate::context::Context;
 use crate::hook::digest;
-use crate::outbox::disk::Disk;
-use crate::outbox::drain::{Report as Drained, Settled, Stopped, Tools, drain};
+use crate::outbox::drain::{Report as Drained, Settled, Stopped, drain};
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::{Breaker, Leave};
 use crate::ui::neutral::line;
@@ -33,15 +32,6 @@ pub(super) struct Args {
     /// Try now, even if the server asked for silence
     #[arg(long)]
     force: bool,
-}
-
-/// What a drain of this workstation's current outbox works with.
-pub(super) fn tools<'a>(cx: &'a Context, breaker: &'a Breaker<'a>) -> Tools<'a> {
-    tools_for(cx, &cx.outbox, breaker)
-}
-
-fn tools_for<'a>(cx: &'a Context, disk: &'a dyn Disk, breaker: &'a Breaker<'a>) -> Tools<'a> {
-    Tools { disk, net: &*cx.net, breaker, clock: &cx.clock, rng: &cx.rng }
 }
 
 pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
@@ -92,7 +82,7 @@ fn drain_one(
     breaker: &Breaker<'_>,
     leave: Leave,
 ) -> Result<Drained, CliError> {
-    let tools = tools_for(cx, disk, breaker);
+    let tools = cx.tools_for(disk, breaker);
     let broken = |e: std::io::Error| {
         CliError::new(exit::NOT_DURABLE, format!("the outbox in {}: {e}", disk.root().display()))
     };

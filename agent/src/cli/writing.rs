@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::outbox::append::AppendError;
 use crate::outbox::view;
 use crate::remote::breaker::Leave;
-use crate::send::{Fate, TRY_BUDGET};
+use crate::send::{self, Fate, TRY_BUDGET};
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report, say_now};
 
@@ -90,14 +90,14 @@ pub(super) fn send(
 
 fn at_once(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
     let breaker = cx.breaker();
-    cx.sender(&breaker).write(request, TRY_BUDGET)
+    send::write(&cx.tools(&breaker), request, TRY_BUDGET)
 }
 
 /// The seed's literal behaviour in the foreground: wait the server's time, retry once, then queue.
 fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
     let breaker = cx.breaker();
-    let sender = cx.sender(&breaker);
-    let first = sender.write(request, TRY_BUDGET)?;
+    let tools = cx.tools(&breaker);
+    let first = send::write(&tools, request, TRY_BUDGET)?;
     let Fate::Queued { retry_after, .. } = &first else { return Ok(first) };
     // It is queued from here on: whatever ends the wait, Ctrl-C included, loses nothing.
     let resting = breaker.resting().map(|(left, _)| left);
@@ -109,7 +109,6 @@ fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
         left -= step;
     }
     say_now("\n");
-    let tools = super::sync::tools(cx, &breaker);
     let Ok(report) = crate::outbox::drain::drain(&tools, TRY_BUDGET, Leave::Force) else {
         return Ok(first);
     };

@@ -15,11 +15,12 @@ use crate::cli::registration;
 use crate::context::Context;
 use crate::local_server::log;
 use crate::outbox::append::append;
-use crate::outbox::drain::{Tools, drain, fits_in_passing};
+use crate::outbox::drain::{drain, fits_in_passing};
 use crate::outbox::view;
 use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::is_ours;
+use crate::send::write;
 
 /// All that a hook does with the network before it answers ends within this time.
 const NETWORK_BUDGET: Duration = Duration::from_millis(600);
@@ -96,14 +97,7 @@ fn send_waiting(cx: &Context, said: &mut Vec<String>) {
         return;
     }
     let breaker = cx.breaker();
-    let tools = Tools {
-        disk: &cx.outbox,
-        net: &*cx.net,
-        breaker: &breaker,
-        clock: &cx.clock,
-        rng: &cx.rng,
-    };
-    match drain(&tools, DRAIN_BUDGET, Leave::Anybody) {
+    match drain(&cx.tools(&breaker), DRAIN_BUDGET, Leave::Anybody) {
         Ok(r) if !r.rejected.is_empty() => said.push(format!(
             "coord: {} queued writes were refused by the server; `coord outbox dead` shows why.",
             r.rejected.len()
@@ -148,7 +142,7 @@ fn note_offered(cx: &Context, ids: Vec<String>) {
     let ask = Offered { session_id: cx.session.id.clone(), ids };
     let request = cx.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
     let breaker = cx.breaker();
-    if let Err(e) = cx.sender(&breaker).write(&request, AFTER_BUDGET) {
+    if let Err(e) = write(&cx.tools(&breaker), &request, AFTER_BUDGET) {
         log(&cx.state, &format!("{} offered: {e}", cx.clock.wall()));
     }
 }
@@ -157,9 +151,7 @@ fn session_end(cx: &Context, input: &Input) {
     let ask = EndSession { session_id: cx.session.id.clone(), reason: input.reason.clone() };
     let request = cx.request(Method::Post, "/api/coord/sessions/end", Some(&ask));
     let breaker = cx.breaker();
-    let kept = cx
-        .sender(&breaker)
-        .write(&request, NETWORK_BUDGET)
+    let kept = write(&cx.tools(&breaker), &request, NETWORK_BUDGET)
         .map(|_| ())
         .or_else(|_| append(&cx.outbox, &request));
     if let Err(e) = kept {

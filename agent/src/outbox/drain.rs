@@ -49,7 +49,7 @@ pub fn fits_in_passing(disk: &dyn Disk) -> io::Result<bool> {
     Ok(disk.len(QUEUE)?.unwrap_or(0) + aside <= IN_PASSING_BYTES_MAX)
 }
 
-/// What the drain works with.
+/// What sending works with: an outbox, the server, and the breaker between them.
 pub struct Tools<'a> {
     /// The outbox's folder.
     pub disk: &'a dyn Disk,

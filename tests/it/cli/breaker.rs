@@ -68,7 +68,7 @@ fn a_damaged_or_future_breaker_silences_nobody() {
         .exits(0)
         .says("queued");
     // Another server's rest is not this one's.
-    desk.coord(&["sync"]).exits(0).says("sent 1 writes");
+    desk.coord(&["sync"]).exits(0).says("sent 1 write");
     let rest = breaker_file(&desk).expect("the breaker has a file");
     let good = fs::read_to_string(&rest).unwrap();
     for bad in
@@ -125,5 +125,5 @@ fn an_interrupted_wait_loses_nothing() {
     assert!(!ran.status.success(), "{}", ran.told());
     assert_eq!(desk.queue().len(), 1);
     let server = server();
-    desk.run(&["sync"]).env("COORD_API_URL", &server.url()).done().exits(0).says("sent 1 writes");
+    desk.run(&["sync"]).env("COORD_API_URL", &server.url()).done().exits(0).says("sent 1 write");
 }
