@@ -1,6 +1,7 @@
 //! What every command works with: identity, session, project, folders, and the way to the server.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use coord_protocol::edge::{Clock, fresh_id};
 use coord_protocol::request::{Method, Request};
@@ -16,6 +17,7 @@ use crate::config::paths::Paths;
 use crate::config::project::{self, Project};
 use crate::config::session::{self, SessionName};
 use crate::local_server;
+use crate::outbox::append::AppendError;
 use crate::outbox::disk::Disk;
 use crate::outbox::drain::Tools;
 use crate::outbox::real_disk::RealDisk;
@@ -24,6 +26,7 @@ use crate::remote::Net;
 use crate::remote::breaker::Breaker;
 use crate::remote::http::HttpNet;
 use crate::remote::local::{LOCAL, LocalNet};
+use crate::send::{self, Fate};
 
 /// Where the server is when nothing says otherwise: what `coord start` uses.
 pub const DEFAULT_BASE: &str = "http://127.0.0.1:8080";
@@ -154,9 +157,20 @@ const OUTBOXES: &str = "outboxes";
 const OUTBOXES_MAX: usize = 200;
 
 impl Context {
-    /// Something was queued here: `coord sync` in another project sends it too. Best effort; the
-    /// outbox itself is found again by whoever works in this project.
+    /// Sends a write, or queues it (see [`send::write`]).
+    pub fn write(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
+        let breaker = self.breaker();
+        let fate = send::write(&self.tools(&breaker), request, budget)?;
+        if matches!(fate, Fate::Queued { .. }) {
+            self.remember_outbox();
+        }
+        Ok(fate)
+    }
+
+    /// Something was queued here: `coord sync` in another project sends it too, and git is told to
+    /// leave the queue alone. Best effort: the outbox itself is found by whoever works here.
     pub fn remember_outbox(&self) {
+        project::exclude_from_git(self.outbox.root(), "coord-queue.*");
         let here = self.outbox.root().display().to_string();
         let known = self.known_outboxes();
         if here.contains('\n') || known.contains(&here) || known.len() >= OUTBOXES_MAX {

@@ -6,6 +6,7 @@ pub mod api;
 pub mod edge;
 pub mod engine;
 pub mod http;
+pub mod inline;
 pub mod local;
 pub mod serve;
 pub mod service;

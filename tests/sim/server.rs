@@ -8,7 +8,7 @@ use coord_protocol::request::body_bytes;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{Batch, BatchDone};
 use coord_server::api::{Call, Reply, Routed, find};
-use coord_server::engine::Inline;
+use coord_server::inline::Inline;
 use coord_server::service::Rules;
 
 use crate::planted::Planted;

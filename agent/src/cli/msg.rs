@@ -16,7 +16,7 @@ use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::hook::digest;
 use crate::outbox::append::append;
-use crate::send::{TRY_BUDGET, write};
+use crate::send::TRY_BUDGET;
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 
@@ -151,8 +151,7 @@ pub(super) fn note_offered(cx: &Context, messages: &[Message]) {
     }
     let ask = Offered { session_id: cx.session.id.clone(), ids };
     let request = cx.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
-    let breaker = cx.breaker();
-    if write(&cx.tools(&breaker), &request, TRY_BUDGET).is_err() {
+    if cx.write(&request, TRY_BUDGET).is_err() {
         let _ = append(&cx.outbox, &request);
     }
 }

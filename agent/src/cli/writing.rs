@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::outbox::append::AppendError;
 use crate::outbox::view;
 use crate::remote::breaker::Leave;
-use crate::send::{self, Fate, TRY_BUDGET};
+use crate::send::{Fate, TRY_BUDGET};
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report, say_now};
 
@@ -74,7 +74,6 @@ pub(super) fn send(
         }
         Fate::Refused { status, answer } => Err(refused(status, &answer, what)),
         Fate::Queued { why, retry_after } => {
-            cx.remember_outbox();
             let secs = retry_after.map(|d| d.as_secs());
             Ok(Report::new(
                 format!("queued: {what} ({id})"),
@@ -89,15 +88,14 @@ pub(super) fn send(
 }
 
 fn at_once(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
-    let breaker = cx.breaker();
-    send::write(&cx.tools(&breaker), request, TRY_BUDGET)
+    cx.write(request, TRY_BUDGET)
 }
 
 /// The seed's literal behaviour in the foreground: wait the server's time, retry once, then queue.
 fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
     let breaker = cx.breaker();
     let tools = cx.tools(&breaker);
-    let first = send::write(&tools, request, TRY_BUDGET)?;
+    let first = cx.write(request, TRY_BUDGET)?;
     let Fate::Queued { retry_after, .. } = &first else { return Ok(first) };
     // It is queued from here on: whatever ends the wait, Ctrl-C included, loses nothing.
     let resting = breaker.resting().map(|(left, _)| left);

@@ -1,6 +1,7 @@
 //! The project: its root folder and its key, without starting git.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
@@ -69,6 +70,24 @@ pub fn is_tracked(root: &Path, path: &str) -> bool {
     // A path ends with a zero; what stands before it in the index is flags, never a letter of a path.
     let wanted: Vec<u8> = path.bytes().chain([0]).collect();
     compressed || index.windows(wanted.len()).any(|w| w == wanted.as_slice())
+}
+
+/// Adds a pattern to the private exclude file of the clone that a folder lies in, if there is one
+/// and it can be written: nothing of ours is committed by a `git add -A`.
+pub fn exclude_from_git(inside: &Path, pattern: &str) {
+    let Some(git) = inside.ancestors().find_map(git_dirs) else { return };
+    let file = git.common.join("info/exclude");
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    if text.lines().any(|l| l.trim() == pattern) || !git.common.is_dir() {
+        return;
+    }
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    // Best effort: in a sandbox the clone's own folder is read-only.
+    let _ = fs::create_dir_all(git.common.join("info"));
+    let opened = fs::OpenOptions::new().append(true).create(true).open(&file);
+    if let Ok(mut f) = opened {
+        let _ = writeln!(f, "{gap}{pattern}");
+    }
 }
 
 /// The address of `origin`, else of the first remote.
@@ -175,6 +194,20 @@ mod tests {
         assert!(!is_tracked(dir.path(), ".claude/identity.json"));
         git(&["add", "-f", ".claude/identity.json"]);
         assert!(is_tracked(dir.path(), ".claude/identity.json"));
+    }
+
+    #[test]
+    fn a_pattern_is_excluded_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/.claude");
+        fs::create_dir_all(&deep).unwrap();
+        exclude_from_git(&deep, "x.*");
+        fs::create_dir_all(dir.path().join(".git/info")).unwrap();
+        fs::write(dir.path().join(".git/info/exclude"), "# mine").unwrap();
+        exclude_from_git(&deep, "x.*");
+        exclude_from_git(&deep, "x.*");
+        let text = fs::read_to_string(dir.path().join(".git/info/exclude")).unwrap();
+        assert_eq!(text, "# mine\nx.*\n");
     }
 
     #[test]

@@ -20,7 +20,6 @@ use crate::outbox::view;
 use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::is_ours;
-use crate::send::write;
 
 /// All that a hook does with the network before it answers ends within this time.
 const NETWORK_BUDGET: Duration = Duration::from_millis(600);
@@ -141,8 +140,7 @@ fn note_offered(cx: &Context, ids: Vec<String>) {
     }
     let ask = Offered { session_id: cx.session.id.clone(), ids };
     let request = cx.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
-    let breaker = cx.breaker();
-    if let Err(e) = write(&cx.tools(&breaker), &request, AFTER_BUDGET) {
+    if let Err(e) = cx.write(&request, AFTER_BUDGET) {
         log(&cx.state, &format!("{} offered: {e}", cx.clock.wall()));
     }
 }
@@ -150,10 +148,8 @@ fn note_offered(cx: &Context, ids: Vec<String>) {
 fn session_end(cx: &Context, input: &Input) {
     let ask = EndSession { session_id: cx.session.id.clone(), reason: input.reason.clone() };
     let request = cx.request(Method::Post, "/api/coord/sessions/end", Some(&ask));
-    let breaker = cx.breaker();
-    let kept = write(&cx.tools(&breaker), &request, NETWORK_BUDGET)
-        .map(|_| ())
-        .or_else(|_| append(&cx.outbox, &request));
+    let kept =
+        cx.write(&request, NETWORK_BUDGET).map(|_| ()).or_else(|_| append(&cx.outbox, &request));
     if let Err(e) = kept {
         log(&cx.state, &format!("{} session end: {e}", cx.clock.wall()));
     }

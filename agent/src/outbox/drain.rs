@@ -16,7 +16,7 @@ use super::disk::{Disk, Share};
 use super::files::{ASIDE, DRAIN_LOCK, QUEUE};
 use super::line::Entry;
 use super::rewrite::{Rewrite, has_asides, rewrite};
-use super::view::pending;
+use super::view::{anything_waiting, pending};
 use super::{journal, trouble};
 use crate::remote::breaker::{Breaker, Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge, of_status};
@@ -110,6 +110,10 @@ pub struct Report {
 
 /// Sends what waits, for at most `budget`.
 pub fn drain(t: &Tools<'_>, budget: Duration, leave: Leave) -> io::Result<Report> {
+    // Where nothing was ever queued, nothing is touched: no folder, no lock file.
+    if nothing_to_do(t.disk)? {
+        return Ok(Report::default());
+    }
     let Some(_lock) = t.disk.lock(DRAIN_LOCK, Share::Exclusive, Duration::ZERO)? else {
         return Ok(Report { stopped: Some(Stopped::Busy), ..Report::default() });
     };
@@ -137,6 +141,10 @@ pub fn drain(t: &Tools<'_>, budget: Duration, leave: Leave) -> io::Result<Report
         None => pending(t.disk)?.entries.len(),
     };
     Ok(run.report)
+}
+
+fn nothing_to_do(disk: &dyn Disk) -> io::Result<bool> {
+    Ok(disk.len(QUEUE)?.is_none() && !anything_waiting(disk)? && journal::is_empty(disk)?)
 }
 
 /// Rewrites the queue when there is anything to do, and gives what waits then. `None`: put off.

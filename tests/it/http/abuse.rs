@@ -246,7 +246,7 @@ fn no_descriptors_left() {
         eventually(Duration::from_secs(2), "descriptors run out", || s.descriptors() >= 60);
         drop(crowd);
         recovers(&s);
-        super::helpers::greet(&s, "M/a");
+        super::shorthand::greet(&s, "M/a");
     }
     assert!(s.alive());
 }

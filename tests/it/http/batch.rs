@@ -4,7 +4,7 @@ use coord_tests::raw::{Answer, Ask};
 use coord_tests::server::{TestServer, on_each_face};
 use serde_json::{Value, json};
 
-use super::helpers::{PROJECT, column, id, uuid};
+use super::shorthand::{PROJECT, column, id, uuid};
 
 const BATCH: &str = "/api/coord/batch";
 

@@ -12,7 +12,7 @@ use coord_tests::server::{TestServer, eventually, faces};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::helpers::{column, id, text};
+use super::shorthand::{column, id, text};
 
 const WRITERS: usize = 8;
 const KILLS: usize = 10;
@@ -155,11 +155,11 @@ fn sound(s: &TestServer) {
 fn leases_survive_a_crash_and_fences_still_grow() {
     for face in faces() {
         let mut s = TestServer::start(face);
-        let claim = |s: &TestServer, resource: &str| super::helpers::claim(s, "M/a", resource);
+        let claim = |s: &TestServer, resource: &str| super::shorthand::claim(s, "M/a", resource);
         let first = claim(&s, "x").expect(201);
         s.kill9();
         s.restart();
-        super::helpers::claim(&s, "M/b", "x").refused(409);
+        super::shorthand::claim(&s, "M/b", "x").refused(409);
         let second = claim(&s, "y").expect(201);
         assert!(second["fence"].as_i64() > first["fence"].as_i64());
         let renewed = claim(&s, "x").expect(200);

@@ -9,7 +9,7 @@ use coord_tests::server::{Setup, TestServer, eventually, faces, on_each_face};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::helpers::{PROJECT, claim, greet, send, text, uuid};
+use super::shorthand::{PROJECT, claim, greet, send, text, uuid};
 
 /// The answer that the protocol document promises when the database is away.
 #[track_caller]

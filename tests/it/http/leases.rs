@@ -7,7 +7,7 @@ use coord_tests::raw::Answer;
 use coord_tests::server::{Setup, TestServer, eventually, faces, on_each_face};
 use serde_json::{Value, json};
 
-use super::helpers::{PROJECT, claim, greet, id, release, text};
+use super::shorthand::{PROJECT, claim, greet, id, release, text};
 
 fn claim_for(s: &TestServer, session: &str, resource: &str, hours: &Value) -> Answer {
     s.post(

@@ -3,7 +3,7 @@
 use coord_tests::server::{TestServer, on_each_face};
 use serde_json::{Value, json};
 
-use super::helpers::greet;
+use super::shorthand::greet;
 
 /// Follows a list to its end; `name` is the field with the rows.
 fn walk(s: &TestServer, path: &str, name: &str, limit: usize) -> Vec<Value> {

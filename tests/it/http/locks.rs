@@ -8,7 +8,7 @@ use coord_tests::raw::Ask;
 use coord_tests::server::{TestServer, on_each_face};
 use serde_json::json;
 
-use super::helpers::{PROJECT, claim, column, id, release, text};
+use super::shorthand::{PROJECT, claim, column, id, release, text};
 
 #[test]
 fn every_spelling_is_the_same_lock() {

@@ -4,7 +4,7 @@ use coord_tests::raw::Ask;
 use coord_tests::server::{TestServer, on_each_face};
 use serde_json::{Value, json};
 
-use super::helpers::{column, greet, id, send, text};
+use super::shorthand::{column, greet, id, send, text};
 
 fn unread(s: &TestServer, session: &str) -> Vec<String> {
     let list = s.get(&format!("/api/coord/messages?to_session={session}&unread_only=true"));

@@ -6,7 +6,7 @@ use coord_tests::raw::{Answer, Ask};
 use coord_tests::server::{TestServer, on_each_face};
 use serde_json::{Value, json};
 
-use super::helpers::{PROJECT, claim, id, release, text, uuid};
+use super::shorthand::{PROJECT, claim, id, release, text, uuid};
 
 const LOCKS: &str = "/api/coord/locks";
 

@@ -7,7 +7,7 @@ use coord_tests::raw::{Answer, Ask};
 use coord_tests::server::{TestServer, on_each_face};
 use serde_json::json;
 
-use super::helpers::{column, id, text};
+use super::shorthand::{column, id, text};
 
 const SESSION: &str = "DESKTOP-0O8A1RL/claude-main";
 const OTHER: &str = "HOWARD-HOME/claude-main";

@@ -39,7 +39,7 @@ fn half_open_connections_keep_nobody_out() {
         .collect();
     let took = best_of(3, || drop(s.get("/health").expect(200)));
     assert!(took < Duration::from_secs(1), "{took:?}");
-    super::helpers::greet(&s, "M/a");
+    super::shorthand::greet(&s, "M/a");
     assert!(s.threads() < 64, "{} threads", s.threads());
     // They have no more than the places there are.
     eventually(Duration::from_secs(3), "the table is bounded", || s.descriptors() < 300);
@@ -60,7 +60,7 @@ fn slow_bodies_are_in_nobodys_way() {
         .collect();
     let took = best_of(5, || drop(s.get("/api/coord/status").expect(200)));
     assert!(took < Duration::from_millis(100), "{took:?}");
-    let took = best_of(5, || drop(super::helpers::claim(&s, "M/a", "x")));
+    let took = best_of(5, || drop(super::shorthand::claim(&s, "M/a", "x")));
     assert!(took < Duration::from_millis(100), "{took:?}");
     drop(slow);
     recovers(&s);
