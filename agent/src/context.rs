@@ -152,7 +152,8 @@ impl Context {
     }
 }
 
-/// The file in the state folder that names the outboxes of this workstation's projects.
+/// The file in the state folder that names the outboxes of this workstation's projects, each behind
+/// the address of its server.
 const OUTBOXES: &str = "outboxes";
 const OUTBOXES_MAX: usize = 200;
 
@@ -177,11 +178,12 @@ impl Context {
             return;
         }
         if let Ok(file) = self.state.open_append(OUTBOXES) {
-            let _ = file.append(format!("{here}\n").as_bytes());
+            let _ = file.append(format!("{} {here}\n", self.base).as_bytes());
         }
     }
 
-    /// Outboxes of other projects of this workstation that still exist.
+    /// Outboxes of other projects of this workstation in which something waits for this server. What
+    /// waits for another server is not for this one to have.
     pub fn other_outboxes(&self) -> Vec<RealDisk> {
         let here = self.outbox.root().display().to_string();
         self.known_outboxes()
@@ -194,7 +196,12 @@ impl Context {
 
     fn known_outboxes(&self) -> Vec<String> {
         let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+        String::from_utf8_lossy(&bytes)
+            .lines()
+            .filter_map(|l| l.split_once(' '))
+            .filter(|(base, _)| *base == self.base)
+            .map(|(_, folder)| folder.to_owned())
+            .collect()
     }
 }
 

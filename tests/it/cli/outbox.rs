@@ -134,6 +134,22 @@ fn sync_in_another_project_sends_what_was_queued_here() {
 }
 
 #[test]
+fn what_waits_for_another_server_is_not_sent_to_this_one() {
+    let (mut one, two) = (server(), server());
+    let desk = desk(&one);
+    let other = desk.home().join("other");
+    fs::create_dir_all(other.join(".claude")).unwrap();
+    one.kill9();
+    desk.coord(&["todo", "add", "for one"]).exits(0).says("queued");
+    let at_two = |args: &[&str]| desk.run(args).cwd(&other).env("COORD_API_URL", &two.url()).done();
+    at_two(&["sync"]).exits(0).says("nothing was waiting");
+    assert_eq!(desk.queue().len(), 1);
+    at_two(&["todo", "list"]).exits(0).says("no todos");
+    one.restart();
+    desk.run(&["sync"]).cwd(&other).done().exits(0).says("sent 1 write");
+}
+
+#[test]
 fn wait_sends_in_the_foreground_when_the_server_is_back() {
     let mut server = server();
     let desk = desk(&server);
