@@ -20,6 +20,7 @@ use crate::local_server;
 use crate::outbox::append::AppendError;
 use crate::outbox::disk::Disk;
 use crate::outbox::drain::Tools;
+use crate::outbox::files::QUEUE;
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
 use crate::remote::Net;
@@ -53,8 +54,6 @@ pub struct Context {
     /// Somebody said where the server is, or started one here; without that nobody need hear that
     /// there is none.
     pub base_is_configured: bool,
-    /// The identity file, when there is one.
-    pub identity_file: Option<PathBuf>,
     /// The outbox's folder.
     pub outbox: RealDisk,
     /// The state folder.
@@ -91,6 +90,8 @@ impl Context {
         // A name that no server takes and no header can hold would only fill the queue.
         check_session(&session.id)?;
         let state = RealDisk::at(&paths.state);
+        let outbox = RealDisk::at(&project.root.join(".claude"));
+        refuse_committed_queue(&outbox)?;
         let set = base_from_env(&env)?.or(identity.coord_api);
         let last = || local_server::last_record(&state).map(|r| r.url);
         let set = set.or_else(last);
@@ -105,9 +106,8 @@ impl Context {
         };
         Ok(Self {
             net,
-            outbox: RealDisk::at(&project.root.join(".claude")),
+            outbox,
             base_is_configured: configured,
-            identity_file: found.path,
             clock: SystemClock,
             rng: OsRng,
             env,
@@ -205,6 +205,21 @@ impl Context {
     }
 }
 
+/// A queue that came with a clone was not written here: its lines would be sent in this user's name.
+fn refuse_committed_queue(outbox: &RealDisk) -> Result<(), ConfigError> {
+    let queue = outbox.root().join("coord-queue.");
+    if anything_waiting(outbox).unwrap_or(false) && project::is_tracked(&queue) {
+        return Err(ConfigError::File {
+            path: outbox.root().join(QUEUE).display().to_string(),
+            why:
+                "git tracks this queue: what is in it may be somebody else's, and would be sent in \
+                  your name. Look at it, then take it out of git (git rm --cached) or remove it"
+                    .to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// The lease settings of the workstation's own engine: the server's variables.
 fn local_rules(env: &Env) -> Result<Rules, ConfigError> {
     let get = |name: &str| env.get(name).map(str::to_owned);
@@ -221,8 +236,9 @@ fn base_from_env(env: &Env) -> Result<Option<String>, ConfigError> {
     Ok(Some(base.to_owned()))
 }
 
-/// `COORD_AUTH_TOKEN`, then the file that identity.json names, then, for a server on this machine
-/// only, the token that `coord start` made. No token goes to an address it was not made for (G42).
+/// `COORD_AUTH_TOKEN`, then the file that identity.json names, then, for the server of this user that
+/// runs on this machine, the token that it made. No token goes to an address it was not made for
+/// (G42).
 fn token(
     env: &Env,
     state: &RealDisk,
@@ -241,7 +257,7 @@ fn token(
         })?;
         return checked(text.trim(), file).map(Some);
     }
-    Ok(if local_server::is_loopback(base) { local_server::token(state) } else { None })
+    Ok(local_server::token_for(state, base))
 }
 
 fn checked(token: &str, whence: &str) -> Result<String, ConfigError> {

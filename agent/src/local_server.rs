@@ -94,6 +94,13 @@ pub fn token(state: &RealDisk) -> Option<String> {
     Some(text.trim().to_owned()).filter(|t| !t.is_empty())
 }
 
+/// The token, for the base address at which this user's server runs right now, and for no other:
+/// somebody else may listen on the port of one that has stopped.
+pub fn token_for(state: &RealDisk, base: &str) -> Option<String> {
+    let same = |a: &str| a.replace("://localhost:", "://127.0.0.1:");
+    record(state).filter(|r| same(&r.url) == same(base)).and_then(|_| token(state))
+}
+
 /// The token, made (0600) when there is none.
 pub fn token_or_new(state: &RealDisk) -> io::Result<String> {
     if let Some(t) = token(state) {

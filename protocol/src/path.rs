@@ -31,14 +31,38 @@ pub enum BadResource {
 /// away the segment before it, a leading `/` is dropped, and a trailing `/` names the folder with
 /// all that lies below it (`dir/` is `dir/**`).
 pub fn canonical(raw: &str) -> Result<String, BadResource> {
+    let slashed = slashed(raw)?;
+    if slashed.contains('{') && slashed.split('/').any(|s| matches!(s, "." | "..")) {
+        // `{a,b/../c}`: what `..` takes away depends on the alternative.
+        return Err(BadResource::Pattern {
+            pattern: raw.to_owned(),
+            reason: "'.' and '..' cannot stand beside braces".to_owned(),
+        });
+    }
+    let mut segments = resolved(&slashed)?;
+    let folder = slashed.ends_with('/') || slashed.ends_with("/.");
+    if folder && !segments.is_empty() && segments.last() != Some(&"**") {
+        segments.push("**");
+    }
+    joined(&segments)
+}
+
+/// The same for a name that is no pattern, whatever characters it holds.
+pub fn canonical_literal(raw: &str) -> Result<String, BadResource> {
+    joined(&resolved(&slashed(raw)?)?)
+}
+
+fn slashed(raw: &str) -> Result<String, BadResource> {
     if raw.len() > NAME_BYTES_MAX {
         return Err(BadResource::TooLong);
     }
-    let raw = raw.trim();
-    if raw.chars().any(char::is_control) {
+    if raw.trim().chars().any(char::is_control) {
         return Err(BadResource::Control(raw.to_owned()));
     }
-    let slashed = raw.replace('\\', "/");
+    Ok(raw.trim().replace('\\', "/"))
+}
+
+fn resolved(slashed: &str) -> Result<Vec<&str>, BadResource> {
     let mut segments: Vec<&str> = Vec::new();
     for s in slashed.split('/') {
         match s {
@@ -46,19 +70,16 @@ pub fn canonical(raw: &str) -> Result<String, BadResource> {
             ".." => match segments.pop() {
                 // `a/**/..` may name any folder: nothing sound can be said about it.
                 Some(s) if s != "**" => {}
-                _ => return Err(BadResource::Escapes(raw.to_owned())),
+                _ => return Err(BadResource::Escapes(slashed.to_owned())),
             },
             s => segments.push(s),
         }
     }
-    let folder = slashed.ends_with('/') || slashed.ends_with("/.");
-    if folder && !segments.is_empty() && segments.last() != Some(&"**") {
-        segments.push("**");
-    }
-    if segments.is_empty() {
-        return Err(BadResource::Empty);
-    }
-    Ok(segments.join("/"))
+    Ok(segments)
+}
+
+fn joined(segments: &[&str]) -> Result<String, BadResource> {
+    if segments.is_empty() { Err(BadResource::Empty) } else { Ok(segments.join("/")) }
 }
 
 #[cfg(test)]
@@ -87,6 +108,7 @@ mod tests {
         }
         assert!(matches!(canonical("a\u{1b}b"), Err(BadResource::Control(_))));
         assert_eq!(canonical(&"x".repeat(513)), Err(BadResource::TooLong));
+        assert!(matches!(canonical("src/{a,b/../c}/x"), Err(BadResource::Pattern { .. })));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! the same name or their languages intersect (design 5); one rule for locks, hooks and claims.
 
 use crate::glob::{Pattern, intersection};
-use crate::path::{BadResource, canonical};
+use crate::path::{BadResource, canonical, canonical_literal};
 
 /// A resource in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,11 @@ impl Resource {
         Ok(Self { canonical, glob })
     }
 
+    /// A name or path that means exactly itself, whatever characters it holds: `app/[id]/page.tsx`.
+    pub fn literal(raw: &str) -> Result<Self, BadResource> {
+        Ok(Self { canonical: canonical_literal(raw)?, glob: None })
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.canonical
@@ -39,7 +44,8 @@ impl Resource {
     /// The part before the first character with a meaning, cut at a segment border: whatever this
     /// resource matches begins with it. Used to narrow a search, never to decide.
     pub fn literal_prefix(&self) -> &str {
-        let Some(meta) = self.canonical.find(['*', '?', '[', '{']) else { return &self.canonical };
+        let meta = self.canonical.find(['*', '?', '[', '{']).filter(|_| self.is_glob());
+        let Some(meta) = meta else { return &self.canonical };
         match self.canonical[..meta].rfind('/') {
             Some(slash) => &self.canonical[..slash],
             None => "",
@@ -72,6 +78,16 @@ mod tests {
         assert_eq!(r("src/").overlap(&r("src/a.rs")).as_deref(), Some("src/a.rs"));
         assert_eq!(r("src/*.rs").overlap(&r("src/a.*")).as_deref(), Some("src/a.rs"));
         assert_eq!(r("deploy:prod").overlap(&r("deploy:prod")).as_deref(), Some("deploy:prod"));
+    }
+
+    #[test]
+    fn a_literal_means_itself() {
+        let page = Resource::literal("./app/[user-id]/{x}.tsx").unwrap();
+        assert!(!page.is_glob());
+        assert_eq!(page.as_str(), "app/[user-id]/{x}.tsx");
+        assert!(page.overlap(&r("app/**")).is_some());
+        assert!(page.overlap(&r("app/u/x.tsx")).is_none());
+        assert!(page.overlap(&page.clone()).is_some());
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(super) enum Verb {
 Examples:
   coord lock claim acme/app src/api/credentials.rs \"Adding endpoints\"
   coord lock claim acme/app 'src/api/**' \"Refactoring\" --ttl 4
+  coord lock claim acme/app 'app/[id]/page.tsx' --literal
   coord lock claim acme/app deploy:prod \"Release 0.3\"")]
     Claim {
         /// The project
@@ -33,6 +34,9 @@ Examples:
         resource: String,
         /// What for
         description: Option<String>,
+        /// The resource means exactly itself, whatever characters it holds
+        #[arg(long)]
+        literal: bool,
         /// Hours until it ends by itself; 0 never [default: 2]
         #[arg(long, value_name = "HOURS")]
         ttl: Option<f64>,
@@ -72,11 +76,12 @@ Examples:
 
 pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
     match verb {
-        Verb::Claim { project, resource, description, ttl, write } => {
+        Verb::Claim { project, resource, description, literal, ttl, write } => {
             let ask = ClaimLock {
                 project_key: project,
                 session_id: cx.session.id.clone(),
                 resource,
+                literal,
                 description,
                 ttl_hours: ttl,
             };
@@ -124,7 +129,11 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
 
 fn claim(cx: &Context, ask: &ClaimLock, write: &WriteArgs) -> Result<Report, CliError> {
     // Checked here too, so that nothing is queued that the server is bound to refuse.
-    Resource::parse(&ask.resource).map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
+    let read = if ask.literal { Resource::literal } else { Resource::parse };
+    read(&ask.resource).map_err(|e| {
+        CliError::new(exit::USAGE, e.to_string())
+            .hint("if the name is meant to the letter, add --literal")
+    })?;
     let lease = Ttl::from_hours(ask.ttl_hours, TTL_DEFAULT)
         .map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
     let good_for = match lease {

@@ -22,6 +22,8 @@ use crate::ui::report::{CliError, Report};
 
 /// Messages shown at once, about.
 const SHOWN_MAX: usize = 500;
+/// Sent messages shown.
+const SENT_SHOWN: &str = "30";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -62,7 +64,7 @@ Examples:
         #[arg(required_unless_present = "all")]
         ids: Vec<String>,
         /// All that are unread now
-        #[arg(long, conflicts_with = "ids")]
+        #[arg(long, conflicts_with_all = ["ids", "intent_id"])]
         all: bool,
         #[command(flatten)]
         write: WriteArgs,
@@ -200,27 +202,26 @@ struct Receipts {
 }
 
 fn sent(cx: &Context) -> Result<Report, CliError> {
-    let query =
-        Query::default().and("from_session", Some(&cx.session.id)).and("limit", Some("100"));
+    let query = Query::default()
+        .and("from_session", Some(&cx.session.id))
+        .and("newest_first", Some("true"))
+        .and("limit", Some(SENT_SHOWN));
     let (mail, _): (Messages, _) = read(cx, &query.on("/api/coord/messages"))?;
     let mut texts = Vec::new();
     let mut rows = Vec::new();
     for m in &mail.messages {
         let path = format!("/api/coord/messages/{}/receipts", encode(&m.id));
-        let (r, raw): (Receipts, _) = read(cx, &path)?;
-        texts.push(format!(
-            "{}  to {}  {}  {}",
-            m.id,
-            line(&m.to_session),
-            line(&m.subject),
-            fate_of(&r.receipts)
-        ));
+        let (r, raw): (Receipts, _) = ask(cx, &path)?;
+        let (to, subject) = (line(&m.to_session), line(&m.subject));
+        texts.push(format!("{}  to {to}  {subject}  {}", m.id, fate_of(&r.receipts)));
         rows.push(json!({"message": m, "receipts": raw["receipts"]}));
     }
     if texts.is_empty() {
         texts.push("nothing sent".to_owned());
     }
-    Ok(Report::new(texts.join("\n"), json!({"sent": rows})))
+    let report = Report::new(texts.join("\n"), json!({"sent": rows}));
+    let more = mail.next.map(|_| format!("these are the latest {SENT_SHOWN}"));
+    Ok(more.into_iter().fold(report, Report::note))
 }
 
 fn fate_of(receipts: &[Receipt]) -> String {

@@ -60,6 +60,7 @@ pub(crate) fn registration(cx: &Context, task: Option<String>, fresh: bool) -> R
         branch: cx.project.branch.clone(),
         task,
         fresh,
+        again: false,
     }
 }
 

@@ -56,7 +56,7 @@ pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Found, Conf
     }
     let own = project_root.join(".claude").join(NAME);
     if let Some(identity) = read(&own)? {
-        refuse_foreign(&own, &identity, project_root)?;
+        refuse_foreign(&own, &identity)?;
         return Ok(Found { identity, path: Some(own) });
     }
     let mut places = Vec::new();
@@ -70,24 +70,20 @@ pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Found, Conf
     Ok(Found::default())
 }
 
-/// A file that came with a clone may not say where tokens are and whom to send them to.
-fn refuse_foreign(
-    path: &Path,
-    identity: &Identity,
-    project_root: &Path,
-) -> Result<(), ConfigError> {
-    let names_server = identity.coord_api.is_some() || identity.coord_token_file.is_some();
-    if names_server && project::is_tracked(project_root, &format!(".claude/{NAME}")) {
-        return Err(ConfigError::File {
-            path: path.display().to_string(),
-            why:
-                "it is tracked by git and names a server or a token file; whoever can commit could \
-                  have your token sent to them. Take it out of git (git rm --cached) or move these \
-                  fields to ~/.claude/identity.json"
-                    .to_owned(),
-        });
-    }
-    Ok(())
+/// A file of a project may have come from somebody else. It never says where a token is; and when git
+/// tracks it, it does not name the server either.
+fn refuse_foreign(path: &Path, identity: &Identity) -> Result<(), ConfigError> {
+    let why = if identity.coord_token_file.is_some() {
+        "coord_token_file in a project's file is not obeyed: whoever made the project could have any \
+         file of yours sent to them. Move it to ~/.claude/identity.json"
+    } else if identity.coord_api.is_some() && project::is_tracked(path) {
+        "it is tracked by git and names a server: whoever can commit could have your writes and your \
+         token sent to them. Take it out of git (git rm --cached), or move coord_api to \
+         ~/.claude/identity.json"
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::File { path: path.display().to_string(), why: why.to_owned() })
 }
 
 fn read(path: &Path) -> Result<Option<Identity>, ConfigError> {

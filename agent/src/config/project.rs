@@ -61,15 +61,22 @@ fn git_dirs(root: &Path) -> Option<GitDirs> {
     Some(GitDirs { own, common })
 }
 
-/// Whether git tracks a file of a work tree, as far as its index says so in plain text. An index
-/// whose paths are compressed (version 4) counts as tracking it.
-pub fn is_tracked(root: &Path, path: &str) -> bool {
-    let Some(git) = git_dirs(root) else { return false };
-    let Ok(index) = fs::read(git.own.join("index")) else { return false };
+/// Whether git tracks anything whose path begins like this, in whatever clone it lies, as far as the
+/// index says so in plain text. An index that cannot be read, or whose paths are compressed (version
+/// 4), counts as tracking it.
+pub fn is_tracked(path: &Path) -> bool {
+    let Some((root, git)) = path.ancestors().skip(1).find_map(|d| Some((d, git_dirs(d)?))) else {
+        return false;
+    };
+    let index = match fs::read(git.own.join("index")) {
+        Ok(index) => index,
+        // Nothing was ever added.
+        Err(e) => return e.kind() != std::io::ErrorKind::NotFound,
+    };
     let compressed = index.get(4..8) == Some(&[0, 0, 0, 4]);
-    // A path ends with a zero; what stands before it in the index is flags, never a letter of a path.
-    let wanted: Vec<u8> = path.bytes().chain([0]).collect();
-    compressed || index.windows(wanted.len()).any(|w| w == wanted.as_slice())
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    let wanted = relative.as_os_str().as_encoded_bytes();
+    compressed || index.windows(wanted.len()).any(|w| w == wanted)
 }
 
 /// Adds a pattern to the private exclude file of the clone that a folder lies in, if there is one
@@ -191,9 +198,18 @@ mod tests {
         fs::write(dir.path().join(".claude/identity.json"), "{}").unwrap();
         fs::write(dir.path().join("x.claude"), "").unwrap();
         git(&["add", "x.claude"]);
-        assert!(!is_tracked(dir.path(), ".claude/identity.json"));
+        let file = dir.path().join(".claude/identity.json");
+        assert!(!is_tracked(&file));
         git(&["add", "-f", ".claude/identity.json"]);
-        assert!(is_tracked(dir.path(), ".claude/identity.json"));
+        assert!(is_tracked(&file));
+        // Deep inside, where a `.claude` of its own makes a project.
+        let deep = dir.path().join("sub/.claude/coord-queue.jsonl");
+        fs::create_dir_all(deep.parent().unwrap()).unwrap();
+        fs::write(&deep, "").unwrap();
+        assert!(!is_tracked(&deep));
+        git(&["add", "-f", "sub"]);
+        assert!(is_tracked(&dir.path().join("sub/.claude/coord-queue.")));
+        assert!(!is_tracked(Path::new("/nowhere/.claude/identity.json")));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use coord_protocol::edge::{Clock, Rng};
 use coord_protocol::request::Method;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{CheckedIn, EndSession, Message, Offered};
+use coord_protocol::wire::{CheckedIn, EndSession, Offered, RegisterSession};
 use serde_json::json;
 
 use super::input::Input;
@@ -52,13 +52,10 @@ fn session_start(cx: Context, input: &Input) -> Answer {
     let mut printed = Vec::new();
     match check_in(&cx, source, until) {
         Ok(mail) => {
-            // After a compaction the model has forgotten what it was shown.
-            let again = source == "compact";
-            let fresh: Vec<Message> =
-                mail.unread.into_iter().filter(|m| again || m.offered_at.is_none()).collect();
+            let fresh = mail.unread;
             if !fresh.is_empty() {
                 let boundary = format!("{:08x}", cx.rng.u64() & 0xffff_ffff);
-                let d = digest::for_model(&fresh, mail.unread_count.max(fresh.len()), &boundary);
+                let d = digest::for_model(&fresh, mail.unread_count, &boundary);
                 said.push(d.text);
                 printed = fresh.into_iter().take(d.shown).map(|m| m.id).collect();
             }
@@ -113,7 +110,10 @@ fn check_in(cx: &Context, source: &str, until: Millis) -> Result<CheckedIn, Stri
         return Err(why);
     }
     let fresh = matches!(source, "startup" | "clear" | "fork");
-    let body = serde_json::to_vec(&registration(cx, None, fresh)).map_err(|e| e.to_string())?;
+    // After a compaction the model has forgotten what it was shown.
+    let again = source == "compact";
+    let ask = RegisterSession { again, ..registration(cx, None, fresh) };
+    let body = serde_json::to_vec(&ask).map_err(|e| e.to_string())?;
     let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/sessions") };
     let left = until.since(cx.clock.boot()).max(Duration::from_millis(50));
     let answer = cx.net.call(&out, left).map_err(|e| {

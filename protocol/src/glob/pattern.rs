@@ -4,6 +4,9 @@
 const ALTERNATIVES_MAX: usize = 64;
 /// Most segments of a pattern; keeps the product of two patterns small.
 const SEGMENTS_MAX: usize = 64;
+/// Most steps of a pattern, all alternatives together: comparing two patterns costs at most the
+/// square of this.
+const STEPS_MAX: usize = 640;
 
 /// Why a pattern is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,9 @@ pub enum BadPattern {
     /// Too many alternatives.
     #[error("braces expand to more than {ALTERNATIVES_MAX} alternatives")]
     TooManyAlternatives,
+    /// Too long once its braces are expanded.
+    #[error("more than {STEPS_MAX} characters once its braces are expanded")]
+    TooLong,
     /// Too many segments.
     #[error("more than {SEGMENTS_MAX} segments")]
     TooManySegments,
@@ -124,10 +130,12 @@ impl CharSet {
 impl Pattern {
     /// Parses a pattern in canonical form (see [`crate::path::canonical`]).
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
-        let alternatives = expand_braces(text)?
-            .iter()
-            .map(|t| parse_segments(t))
-            .collect::<Result<Vec<_>, _>>()?;
+        let texts = expand_braces(text)?;
+        if texts.iter().map(|t| t.chars().count()).sum::<usize>() > STEPS_MAX {
+            return Err(BadPattern::TooLong);
+        }
+        let alternatives =
+            texts.iter().map(|t| parse_segments(t)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { alternatives })
     }
 
@@ -345,6 +353,7 @@ mod tests {
         assert_eq!(bad("{a,{b,c}}"), BadPattern::NestedBraces);
         assert_eq!(bad("{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}"), BadPattern::TooManyAlternatives);
         assert_eq!(bad(&"a/".repeat(65)), BadPattern::TooManySegments);
+        assert_eq!(bad(&format!("{{a,b}}{}", "x".repeat(400))), BadPattern::TooLong);
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub struct ClaimLock {
     pub session_id: String,
     /// A name, path or glob.
     pub resource: String,
+    /// The resource means exactly itself, whatever characters it holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub literal: bool,
     /// What for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

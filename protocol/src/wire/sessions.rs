@@ -31,6 +31,9 @@ pub struct RegisterSession {
     /// A conversation begins (rather than the same one telling more): starts a new generation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
+    /// Also hand over mail that was offered to this session before (after a compaction).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// A session.
@@ -65,9 +68,10 @@ pub struct Session {
 pub struct CheckedIn {
     /// The session as it stands now.
     pub session: Session,
-    /// Unread mail, oldest first, at most [`crate::limits::PAGE_DEFAULT`].
+    /// Unread mail that was not offered to the session yet (or all of it, see
+    /// [`RegisterSession::again`]), oldest first, at most [`crate::limits::PAGE_DEFAULT`].
     pub unread: Vec<Message>,
-    /// All unread mail, when there is more than `unread` holds.
+    /// How much mail is unread, offered or not.
     pub unread_count: usize,
 }
 

@@ -57,6 +57,7 @@ pub(super) fn list_locks(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<T
         project: project.as_deref(),
         resource: resource.as_deref(),
         session: session.as_deref(),
+        literal: m.call.flag("literal"),
     };
     let most = m.limit()?;
     let page = claims::list(v, cx, &filter, after.as_deref(), most)?;
@@ -204,6 +205,7 @@ pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answe
         unread_only: m.call.flag("unread_only"),
         from: from.as_deref(),
         project: project.as_deref(),
+        newest_first: m.call.flag("newest_first"),
     };
     let page = messages::list(v, cx, &filter, m.after()?, m.limit()?)?;
     let next = page.next(|m| m.seq);

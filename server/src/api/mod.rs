@@ -226,9 +226,8 @@ pub fn write(
     if let Some(session) = call.session.as_deref().filter(|s| session::check(s).is_ok()) {
         tx.touch_session(session, cx.now)?;
     }
-    let told = once(tx, cx.now, call.key.as_deref().map(print), || {
-        handler(tx, &cx, &Matched { call, params })
-    })?;
+    let key = call.key.as_deref().map(print);
+    let told = once(tx, cx.now, key.as_ref(), || handler(tx, &cx, &Matched { call, params }))?;
     Ok(Reply::told(told, call.key.as_deref()))
 }
 

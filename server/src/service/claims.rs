@@ -2,6 +2,7 @@
 //! canonical name or intersecting globs; check and grant happen in one transaction (design 5).
 
 use coord_protocol::lease::{Standing, Ttl, standing};
+use coord_protocol::path::BadResource;
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimLock, EndedLock, Lock, Released, ReleasedAll};
@@ -72,7 +73,7 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
                 released_stale.push(ended_view(&row, End::Stale));
             }
             Standing::Stale | Standing::Live if row.session_id == ask.session_id => {
-                if row.resource == resource.as_str() {
+                if row.resource == resource.as_str() && row.is_glob == resource.is_glob() {
                     return renew(tx, cx, ask, row, ttl).map(|l| Claimed::Granted(Box::new(l)));
                 }
             }
@@ -87,7 +88,7 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
         expires_at: ttl.expiry(cx.now),
         ..new_row(cx, ask, &resource, ttl)
     };
-    tx.add_claim(&row, &resource)?;
+    tx.add_claim(&row)?;
     Ok(Claimed::Granted(Box::new(Lock { released_stale, ..lock_view(&row) })))
 }
 
@@ -95,7 +96,7 @@ fn checked(ask: &ClaimLock) -> Result<Resource, Refusal> {
     fields::name("project_key", &ask.project_key)?;
     fields::session("session_id", &ask.session_id)?;
     fields::text("description", ask.description.as_deref())?;
-    Resource::parse(&ask.resource).map_err(|e| Refusal::new(422, e.to_string()))
+    wanted(&ask.resource, ask.literal)
 }
 
 fn new_row(cx: &Cx<'_>, ask: &ClaimLock, resource: &Resource, ttl: Ttl) -> ClaimRow {
@@ -104,6 +105,7 @@ fn new_row(cx: &Cx<'_>, ask: &ClaimLock, resource: &Resource, ttl: Ttl) -> Claim
         project_key: ask.project_key.clone(),
         session_id: ask.session_id.clone(),
         resource: resource.as_str().to_owned(),
+        is_glob: resource.is_glob(),
         description: ask.description.clone(),
         ttl_ms: ttl.as_millis(),
         fence: None,
@@ -128,7 +130,7 @@ fn record_past(
         end_reason: Some(End::Past.as_str().to_owned()),
         ..new_row(cx, ask, resource, ttl)
     };
-    tx.add_claim(&row, resource)?;
+    tx.add_claim(&row)?;
     Ok(Claimed::Past(row.id))
 }
 
@@ -245,8 +247,10 @@ pub fn release_all(tx: &Tx<'_>, cx: &Cx<'_>, session: &str, why: End) -> Answer<
 pub struct LockFilter<'a> {
     /// Of this project.
     pub project: Option<&'a str>,
-    /// Touching this resource.
+    /// Touching this resource ...
     pub resource: Option<&'a str>,
+    /// ... which means exactly itself.
+    pub literal: bool,
     /// Held by this session.
     pub session: Option<&'a str>,
 }
@@ -262,7 +266,7 @@ pub fn list(
     let from = after.map(|id| place_of(view, id)).transpose()?;
     let rows = match (f.project, f.resource) {
         (Some(project), Some(raw)) => {
-            let wanted = Resource::parse(raw).map_err(|e| Refusal::new(422, e.to_string()))?;
+            let wanted = wanted(raw, f.literal)?;
             let mut near = view.claims_near(project, &wanted)?;
             near.retain(|row| {
                 row.expires_at.is_none_or(|e| e > cx.now)
@@ -301,10 +305,24 @@ pub fn show(view: &View<'_>, id: &str) -> Answer<Lock> {
     Ok(lock_view(&row))
 }
 
-/// The resource of a stored row. Rows hold what [`Resource::parse`] once accepted; a row that a
-/// foreign hand wrote and that does not parse can be in nobody's way.
+/// The resource that a caller names.
+fn wanted(raw: &str, literal: bool) -> Result<Resource, Refusal> {
+    let read = if literal { Resource::literal(raw) } else { Resource::parse(raw) };
+    read.map_err(|e| {
+        let hint = if matches!(e, BadResource::Pattern { .. }) {
+            "; say literal if it is meant to the letter"
+        } else {
+            ""
+        };
+        Refusal::new(422, format!("{e}{hint}"))
+    })
+}
+
+/// The resource of a stored row. A row that a foreign hand wrote and that cannot be read can be in
+/// nobody's way.
 fn stored_resource(row: &ClaimRow) -> Option<Resource> {
-    Resource::parse(&row.resource).ok()
+    let read = if row.is_glob { Resource::parse } else { Resource::literal };
+    read(&row.resource).ok()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "hours for display; 30 days of ms fit exactly")]

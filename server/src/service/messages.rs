@@ -96,6 +96,8 @@ pub struct MessageFilter<'a> {
     pub from: Option<&'a str>,
     /// About this project.
     pub project: Option<&'a str>,
+    /// Latest first; for lists by sender or project.
+    pub newest_first: bool,
 }
 
 /// Messages in the order in which they were accepted.
@@ -106,7 +108,9 @@ pub fn list(
     after: i64,
     most: usize,
 ) -> Answer<Paged<Message>> {
-    let page = Page { from: f.from, project: f.project, after, most };
+    let newest_first = f.newest_first;
+    let page =
+        Page { from: f.from, project: f.project, not_offered: false, newest_first, after, most };
     let Some(to) = f.to else { return Ok(view.messages(page)?) };
     fields::session("to_session", to)?;
     if to == ALL_SESSIONS {

@@ -62,10 +62,10 @@ pub fn fingerprint(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
 pub fn once(
     tx: &Tx<'_>,
     now: Millis,
-    key: Option<(&str, Vec<u8>)>,
+    key: Option<&(&str, Vec<u8>)>,
     effect: impl FnOnce() -> Answer<Told>,
 ) -> Stored<Told> {
-    if let Some((k, print)) = &key
+    if let Some((k, print)) = key
         && let Some(before) = tx.applied(k)?
     {
         return Ok(if before.fingerprint == *print {
@@ -75,19 +75,20 @@ pub fn once(
             Refusal::new(422, why).into()
         });
     }
+    // Effect and memory are one part: neither stays without the other.
     tx.savepoint()?;
-    let told = match effect() {
+    let done = effect().and_then(|told| {
+        remember(tx, now, key, &told)?;
+        Ok(told)
+    });
+    let no: Refusal = match done {
         Ok(told) => {
             tx.keep()?;
-            told
+            return Ok(told);
         }
-        Err(Fail::Refused(r)) => {
-            tx.undo()?;
-            r.into()
-        }
+        Err(Fail::Refused(no)) => no,
         Err(Fail::Store(e)) if is_duplicate(&e) => {
-            tx.undo()?;
-            Refusal::new(409, "what this request creates exists already under the same id").into()
+            Refusal::new(409, "what this request creates exists already under the same id")
         }
         Err(Fail::Store(e)) => {
             // The error that matters is `e`; SQLite may have ended the transaction by itself.
@@ -95,11 +96,21 @@ pub fn once(
             return Err(e);
         }
     };
-    if let (Some((k, fingerprint)), true) = (key, told.status < 500) {
-        let kept = Applied { fingerprint, status: told.status, response: told.body.clone() };
-        tx.remember(k, &kept, now)?;
-    }
+    tx.undo()?;
+    let told = no.into();
+    remember(tx, now, key, &told)?;
     Ok(told)
+}
+
+/// Keeps an answer under its key. 5xx is never kept: it means that nothing happened.
+fn remember(tx: &Tx<'_>, now: Millis, key: Option<&(&str, Vec<u8>)>, told: &Told) -> Stored<()> {
+    let Some((k, fingerprint)) = key.filter(|_| told.status < 500) else { return Ok(()) };
+    let kept = Applied {
+        fingerprint: fingerprint.clone(),
+        status: told.status,
+        response: told.body.clone(),
+    };
+    tx.remember(k, &kept, now)
 }
 
 fn is_duplicate(e: &StoreError) -> bool {

@@ -54,13 +54,9 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
     };
     tx.put_session(&session)?;
     let boxes = mailboxes(tx, cx, &session.session_id)?;
-    let unread = tx.unread(&boxes, Page { most: PAGE_DEFAULT, ..Page::default() })?;
-    let unread_count = if unread.more {
-        usize::try_from(tx.unread_count(&boxes)?).unwrap_or(unread.rows.len())
-    } else {
-        unread.rows.len()
-    };
-    let unread = unread.rows;
+    let page = Page { most: PAGE_DEFAULT, not_offered: !ask.again, ..Page::default() };
+    let unread = tx.unread(&boxes, page)?.rows;
+    let unread_count = usize::try_from(tx.unread_count(&boxes)?).unwrap_or(unread.len());
     Ok(CheckedIn { session, unread, unread_count })
 }
 

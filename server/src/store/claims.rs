@@ -19,6 +19,8 @@ pub struct ClaimRow {
     pub session_id: String,
     /// Canonical resource.
     pub resource: String,
+    /// It is a pattern; otherwise it means exactly itself.
+    pub is_glob: bool,
     /// What for.
     pub description: Option<String>,
     /// Milliseconds; 0 is no expiry.
@@ -41,7 +43,7 @@ pub struct ClaimRow {
 const COLUMNS: &str =
     "claim.id, claim.project_key, claim.session_id, resource, description, ttl_ms,
     fence, acquired_at, MAX(claim.last_activity, COALESCE(session.last_seen, 0)), expires_at,
-    claim.ended_at, end_reason FROM claim LEFT JOIN session USING (session_id)";
+    claim.ended_at, end_reason, is_glob FROM claim LEFT JOIN session USING (session_id)";
 
 fn claim(r: &Row<'_>) -> rusqlite::Result<ClaimRow> {
     Ok(ClaimRow {
@@ -57,6 +59,7 @@ fn claim(r: &Row<'_>) -> rusqlite::Result<ClaimRow> {
         expires_at: r.get::<_, Option<i64>>(9)?.map(Millis),
         ended_at: r.get::<_, Option<i64>>(10)?.map(Millis),
         end_reason: r.get(11)?,
+        is_glob: r.get(12)?,
     })
 }
 
@@ -132,18 +135,17 @@ impl View<'_> {
 
 impl Tx<'_> {
     /// Adds a claim.
-    pub fn add_claim(&self, c: &ClaimRow, resource: &Resource) -> Stored<()> {
+    pub fn add_claim(&self, c: &ClaimRow) -> Stored<()> {
         self.run(
-            "INSERT INTO claim (id, project_key, session_id, resource, is_glob, literal_prefix,
-             description, ttl_ms, fence, acquired_at, last_activity, expires_at, ended_at,
-             end_reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO claim (id, project_key, session_id, resource, is_glob, description, ttl_ms,
+             fence, acquired_at, last_activity, expires_at, ended_at, end_reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 c.id,
                 c.project_key,
                 c.session_id,
-                resource.as_str(),
-                resource.is_glob(),
-                resource.literal_prefix(),
+                c.resource,
+                c.is_glob,
                 c.description,
                 c.ttl_ms,
                 c.fence,

@@ -28,15 +28,19 @@ pub struct Page<'a> {
     pub from: Option<&'a str>,
     /// About this project only.
     pub project: Option<&'a str>,
+    /// Not offered to the viewer yet.
+    pub not_offered: bool,
+    /// Latest first; `after` is then before.
+    pub newest_first: bool,
     /// Behind this one.
     pub after: i64,
     /// Not more than these.
     pub most: usize,
 }
 
-/// What a page narrows: ?6 sender, ?7 project, ?8 after, ?9 most.
+/// What a page narrows: ?6 sender, ?7 project, ?8 after, ?9 most, ?10 not offered.
 const OF_PAGE: &str = "(?6 IS NULL OR m.from_session = ?6) AND (?7 IS NULL OR m.project_key = ?7)
-    AND m.seq > ?8";
+    AND m.seq > ?8 AND (NOT ?10 OR r.offered_at IS NULL)";
 
 /// A message as its viewer ?1 sees it.
 const AS_SEEN: &str = "SELECT m.id, m.seq, m.from_session, m.to_session, m.project_key, m.subject,
@@ -122,21 +126,25 @@ impl View<'_> {
                 page.from,
                 page.project,
                 page.after,
-                limit(page.most + 1)
+                limit(page.most + 1),
+                page.not_offered
             ],
             message,
         )
     }
 
-    /// Messages by sender and project, oldest first.
+    /// Messages by sender and project.
     pub fn messages(&self, page: Page<'_>) -> Stored<Paged<Message>> {
+        let (compare, order) = if page.newest_first { ("<", "DESC") } else { (">", "ASC") };
+        let after = if page.newest_first && page.after == 0 { i64::MAX } else { page.after };
         self.page(
             page.most,
             &format!(
                 "{AS_SEEN} WHERE (?2 IS NULL OR m.from_session = ?2)
-                 AND (?3 IS NULL OR m.project_key = ?3) AND m.seq > ?4 ORDER BY m.seq LIMIT ?5"
+                 AND (?3 IS NULL OR m.project_key = ?3) AND m.seq {compare} ?4
+                 ORDER BY m.seq {order} LIMIT ?5"
             ),
-            params!["", page.from, page.project, page.after, limit(page.most + 1)],
+            params!["", page.from, page.project, after, limit(page.most + 1)],
             message,
         )
     }

@@ -40,7 +40,6 @@ CREATE TABLE claim (
   session_id     TEXT NOT NULL,
   resource       TEXT NOT NULL,
   is_glob        INTEGER NOT NULL,
-  literal_prefix TEXT NOT NULL,
   description    TEXT,
   ttl_ms         INTEGER NOT NULL,
   fence          INTEGER UNIQUE,
