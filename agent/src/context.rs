@@ -194,6 +194,28 @@ impl Context {
             .collect()
     }
 
+    /// Forgets outboxes in which nothing waits any more, and gives those that are gone though
+    /// something waited in them when they were last seen: with a work tree that was removed, say.
+    pub fn forget_done_outboxes(&self) -> Vec<String> {
+        let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let (mut kept, mut gone) = (String::new(), Vec::new());
+        for known in text.lines() {
+            let folder = known.split_once(' ').map_or(known, |(_, folder)| folder);
+            if !Path::new(folder).is_dir() {
+                gone.push(folder.to_owned());
+            } else if anything_waiting(&RealDisk::at(Path::new(folder))).unwrap_or(true) {
+                kept.push_str(known);
+                kept.push('\n');
+            }
+        }
+        if kept.len() != text.len() {
+            // Best effort: an outbox that is forgotten by mistake is found by who works there.
+            let _ = self.state.put(OUTBOXES, kept.as_bytes());
+        }
+        gone
+    }
+
     fn known_outboxes(&self) -> Vec<String> {
         let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
         String::from_utf8_lossy(&bytes)

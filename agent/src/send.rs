@@ -81,7 +81,7 @@ pub fn try_now(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<Fat
             t.breaker.succeeded();
             Ok(refused(&answer))
         }
-        // 401, 403, 421: our server, but it does not let us in. An answer, not an outage.
+        // Our server, but it does not let us in, or not in this form. An answer, not an outage.
         Verdict::Keep if is_ours(&answer) && is_the_door(answer.status) => Ok(refused(&answer)),
         Verdict::Keep => {
             let why = why_not(&answer);
@@ -127,7 +127,7 @@ fn queue(
 }
 
 fn is_the_door(status: u16) -> bool {
-    matches!(status, 401 | 403 | 421)
+    matches!(status, 401 | 403 | 413..=415 | 421 | 431)
 }
 
 fn refused(answer: &Incoming) -> Fate {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -35,6 +35,8 @@ const FORGET_EVERY: usize = 10_000;
 const TOUCH_EVERY: Duration = Duration::from_mins(1);
 /// Sessions remembered for that; beyond, the memory starts anew.
 const TOUCHED_MAX: usize = 10_000;
+/// Without work, the time is noted this often.
+const TICK: Duration = Duration::from_mins(1);
 /// How long a health probe waits for the writer.
 const PROBE_WAIT: Duration = Duration::from_millis(900);
 /// Exit status when the disk failed a sync: what is on it is no longer known (G34).
@@ -97,6 +99,7 @@ impl Engine {
             rules,
             clock: Arc::clone(&clock),
             since_forget: 0,
+            changes_before: 0,
         };
         let (reads, asked) = sync_channel(WAITING_MAX);
         let asked = Arc::new(Mutex::new(asked));
@@ -188,17 +191,23 @@ impl Engine {
     }
 
     fn submit_read(&self, work: Work<ReadHandler>) {
-        // Whoever looks into its inbox is there (seed 000 registers no other way).
-        if work.call.path() == "/api/coord/messages"
-            && let Some(session) = work.call.query("to_session")
-        {
-            self.note_alive(session);
-        }
+        self.note_reader(&work.call);
         match self.inner.reads.try_send(work) {
             Ok(()) => {}
             Err(TrySendError::Full(w) | TrySendError::Disconnected(w)) => {
                 (w.done)(Reply::unavailable("Server"));
             }
+        }
+    }
+
+    /// Whoever reads as a session, or looks into its inbox (seed 000 registers no other way), is there.
+    fn note_reader(&self, call: &Call) {
+        let inbox = || {
+            let is_list = call.path() == "/api/coord/messages";
+            is_list.then(|| call.query("to_session")).flatten()
+        };
+        if let Some(session) = call.session.clone().or_else(inbox) {
+            self.note_alive(session);
         }
     }
 
@@ -257,13 +266,22 @@ struct Writer {
     rules: Rules,
     clock: Arc<LeaseClock<SystemClock>>,
     since_forget: usize,
+    /// Rows that the connection had changed when the last group was committed.
+    changes_before: u64,
 }
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
-        while let Ok(first) = jobs.recv() {
-            group.push(first);
+        loop {
+            match jobs.recv_timeout(TICK) {
+                Ok(first) => group.push(first),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.keep_time();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             while group.len() < GROUP_MAX
                 && let Ok(next) = jobs.try_recv()
             {
@@ -273,8 +291,25 @@ impl Writer {
                 break;
             }
         }
+        self.keep_time();
+        // All into the one file: after a clean stop it can be copied by itself.
+        if let Err(e) = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            warn!("the last checkpoint: {e}");
+        }
         if let Err((_, e)) = self.conn.close() {
             warn!("closing the database: {e}");
+        }
+    }
+
+    /// Notes the time, so that a restart knows until when leases were looked after.
+    fn keep_time(&self) {
+        let noted = self.begin_group().and_then(|()| {
+            Tx::new(&self.conn).set_last_time(self.clock.now())?;
+            Ok(self.conn.execute_batch("COMMIT")?)
+        });
+        if let Err(e) = noted {
+            warn!("noting the time: {e}");
+            let _ = self.conn.execute_batch("ROLLBACK");
         }
     }
 
@@ -332,8 +367,14 @@ impl Writer {
     }
 
     fn run_one(&mut self, w: &Work<WriteHandler>, state: &mut Stored<()>) -> Reply {
-        let cx =
-            Cx { now: self.clock.now(), rules: &self.rules, rng: &OsRng, id: None, past: false };
+        let cx = Cx {
+            now: self.clock.now(),
+            rules: &self.rules,
+            rng: &OsRng,
+            id: None,
+            past: false,
+            late: false,
+        };
         let tx = Tx::new(&self.conn);
         let run = || api::write(&tx, &cx, &w.call, w.handler, &w.params);
         match catch_unwind(AssertUnwindSafe(run)) {
@@ -363,7 +404,8 @@ impl Writer {
     fn commit(&mut self) -> Stored<()> {
         let tx = Tx::new(&self.conn);
         let now = self.clock.now();
-        if self.conn.changes() > 0 {
+        let changes = self.conn.total_changes();
+        if changes > self.changes_before {
             tx.set_last_time(now)?;
         }
         if self.since_forget >= FORGET_EVERY {
@@ -379,6 +421,7 @@ impl Writer {
             std::process::exit(EXIT_SYNC_FAILED);
         }
         committed?;
+        self.changes_before = self.conn.total_changes();
         Ok(())
     }
 }
@@ -418,8 +461,14 @@ impl Reader {
     }
 
     fn run_one(&self, w: &Work<ReadHandler>) -> Reply {
-        let cx =
-            Cx { now: self.clock.now(), rules: &self.rules, rng: &OsRng, id: None, past: false };
+        let cx = Cx {
+            now: self.clock.now(),
+            rules: &self.rules,
+            rng: &OsRng,
+            id: None,
+            past: false,
+            late: false,
+        };
         let read = self
             .store
             .still_there()

@@ -9,8 +9,12 @@ use coord_protocol::time::Millis;
 use rusqlite::Connection;
 
 use crate::api::{self, Call, Handler, Reply, Routed};
+use crate::service::once::forget_old_keys;
 use crate::service::{Cx, Rules};
 use crate::store::{OpenError, Stored, Tx, View, open_shared};
+
+/// One write in so many also forgets old keys.
+const FORGET_ONE_IN: u64 = 1_000;
 
 /// A database file of this workstation, as one call sees it.
 pub struct Local<'a> {
@@ -62,12 +66,15 @@ impl<'a> Local<'a> {
             let now = self.begin(tx)?;
             let reply = api::perform(tx, &self.cx(now), call)?;
             tx.set_last_time(now)?;
+            if self.rng.u64().is_multiple_of(FORGET_ONE_IN) {
+                forget_old_keys(tx, now)?;
+            }
             Ok(reply)
         })
     }
 
     fn cx(&self, now: Millis) -> Cx<'_> {
-        Cx { now, rules: &self.rules, rng: self.rng, id: None, past: false }
+        Cx { now, rules: &self.rules, rng: self.rng, id: None, past: false, late: false }
     }
 
     fn write<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {

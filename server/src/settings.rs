@@ -82,8 +82,13 @@ impl Rules {
     /// Reads `COORD_LOCK_TTL` and `COORD_STALE_AFTER`, both in seconds.
     pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
         let set = |name: &'static str| var(name).filter(|v| !v.trim().is_empty());
-        let seconds = |name, default: Duration| {
-            parsed(&set, name, default.as_secs()).map(Duration::from_secs)
+        let seconds = |name, default: Duration| match parsed(&set, name, default.as_secs())? {
+            0 => Err(BadSetting::Value {
+                name,
+                value: "0".to_owned(),
+                why: "must be at least 1 second".to_owned(),
+            }),
+            secs => Ok(Duration::from_secs(secs)),
         };
         let defaults = Self::default();
         Ok(Self {
@@ -155,5 +160,9 @@ mod tests {
         assert_eq!(s.rules.ttl_default, Duration::from_mins(1));
         let e = read(&[("COORD_AUTH_TOKEN", "t"), ("COORD_PORT", "x")]).unwrap_err();
         assert!(e.to_string().contains("COORD_PORT"), "{e}");
+        for name in ["COORD_LOCK_TTL", "COORD_STALE_AFTER"] {
+            let e = read(&[("COORD_AUTH_TOKEN", "t"), (name, "0")]).unwrap_err();
+            assert!(e.to_string().contains(name), "{e}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use coord_protocol::request::Method;
 use coord_protocol::wire::{Component, ComponentHistory, Components, SetComponent};
 
-use super::reading::{Query, encode, read};
+use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::ui::neutral::line;
@@ -70,12 +70,11 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 Query::default().and("project_key", project.as_deref()).and("limit", Some("500"));
             let (c, raw): (Components, _) = read(cx, &query.on("/api/coord/components"))?;
             let rows: Vec<_> = c.components.iter().map(row).collect();
-            let text = if rows.is_empty() { "no components".to_owned() } else { rows.join("\n") };
-            Ok(Report::new(text, raw))
+            Ok(listed(&rows, "no components", raw))
         }
         Verb::History { project, component } => {
             let path = format!(
-                "/api/coord/components/{}/{}/history",
+                "/api/coord/components/{}/{}/history?limit=500",
                 encode(&project),
                 encode(&component)
             );
@@ -85,7 +84,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 .iter()
                 .map(|c| format!("{}  {}", c.component.updated_at, row(&c.component)))
                 .collect();
-            Ok(Report::new(rows.join("\n"), raw))
+            Ok(listed(&rows, "no changes", raw))
         }
     }
 }

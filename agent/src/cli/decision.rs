@@ -5,7 +5,7 @@ use coord_protocol::request::Method;
 use coord_protocol::wire::{AddDecision, Decision, Decisions};
 use serde_json::Value;
 
-use super::reading::{Query, encode, read};
+use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::ui::neutral::{line, lines};
@@ -82,8 +82,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 .and("limit", Some("500"));
             let (d, raw): (Decisions, _) = read(cx, &query.on("/api/coord/decisions"))?;
             let rows: Vec<_> = d.decisions.iter().map(row).collect();
-            let text = if rows.is_empty() { "no decisions".to_owned() } else { rows.join("\n") };
-            Ok(Report::new(text, raw))
+            Ok(listed(&rows, "no decisions", raw))
         }
         Verb::Show { id } => {
             let path = format!("/api/coord/decisions/{}", encode(&id));

@@ -12,7 +12,7 @@ use coord_protocol::resource::Resource;
 use coord_protocol::wire::{ClaimLock, Lock, Locks};
 use serde_json::Value;
 
-use super::reading::{Query, encode, read};
+use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::ui::neutral::line;
@@ -38,7 +38,7 @@ Examples:
         #[arg(long)]
         literal: bool,
         /// Hours until it ends by itself; 0 never [default: 2]
-        #[arg(long, value_name = "HOURS")]
+        #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
         ttl: Option<f64>,
         #[command(flatten)]
         write: WriteArgs,
@@ -121,8 +121,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 .and("limit", Some("500"));
             let (locks, raw): (Locks, _) = read(cx, &query.on("/api/coord/locks"))?;
             let rows: Vec<_> = locks.locks.iter().map(row).collect();
-            let text = if rows.is_empty() { "no locks".to_owned() } else { rows.join("\n") };
-            Ok(Report::new(text, raw))
+            Ok(listed(&rows, "no locks", raw))
         }
     }
 }
@@ -151,7 +150,7 @@ fn claim(cx: &Context, ask: &ClaimLock, write: &WriteArgs) -> Result<Report, Cli
     Ok(report)
 }
 
-fn granted(answer: &Value) -> String {
+pub(super) fn granted(answer: &Value) -> String {
     let text = |name: &str| line(answer.get(name).and_then(Value::as_str).unwrap_or("?"));
     if answer.get("outcome").and_then(Value::as_str) == Some("past") {
         return format!("too late: {}", text("detail"));

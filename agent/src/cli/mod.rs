@@ -23,7 +23,7 @@ use coord_protocol::exit;
 
 use crate::config::env::Env;
 use crate::context::{Context, Whose};
-use crate::ui::report::{CliError, Report, finish};
+use crate::ui::report::{CliError, Report, finish, print};
 
 pub(crate) use session::registration;
 
@@ -115,7 +115,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match cli.verb {
         Verb::Hook { host } => crate::hook::main(&host, env),
         Verb::Serve(args) => server::serve(&args, &env, cli.json),
-        verb => finish(run(verb, env), cli.json),
+        verb => in_context(verb, env, cli.json),
     })
 }
 
@@ -141,23 +141,37 @@ fn usage(e: &clap::Error) -> u8 {
     if e.use_stderr() { exit::USAGE } else { exit::DONE }
 }
 
-fn run(verb: Verb, env: Env) -> Result<Report, CliError> {
+fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     let cwd = std::env::current_dir().unwrap_or_default();
-    let cx = Context::load(env, &cwd, &Whose::Shell)?;
+    let cx = match Context::load(env, &cwd, &Whose::Shell) {
+        Ok(cx) => cx,
+        Err(e) => return finish(Err(e.into()), as_json),
+    };
+    let outcome = run(&cx, verb, as_json);
+    let offers = outcome.as_ref().map(|r| r.offers.clone()).unwrap_or_default();
+    let (code, taken) = print(outcome, as_json);
+    // Only what was really handed over counts as offered (G31).
+    if taken && !offers.is_empty() {
+        msg::note_offered(&cx, offers);
+    }
+    code
+}
+
+fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
     match verb {
-        Verb::Status(a) => status::run(&cx, &a),
-        Verb::Msg(v) => msg::run(&cx, v),
-        Verb::Todo(v) => todo::run(&cx, v),
-        Verb::Lock(v) => lock::run(&cx, v),
-        Verb::Component(v) => component::run(&cx, v),
-        Verb::Workflow(v) => workflow::run(&cx, v),
-        Verb::Work(v) => work::run(&cx, v),
-        Verb::Session(v) => session::run(&cx, v),
-        Verb::Decision(v) => decision::run(&cx, v),
-        Verb::Sync(a) => sync::run(&cx, &a),
-        Verb::Outbox(v) => outbox::run(&cx, v),
-        Verb::Start(a) => server::start(&cx, &a),
-        Verb::Stop => server::stop(&cx),
+        Verb::Status(a) => status::run(cx, &a),
+        Verb::Msg(v) => msg::run(cx, v),
+        Verb::Todo(v) => todo::run(cx, v),
+        Verb::Lock(v) => lock::run(cx, v),
+        Verb::Component(v) => component::run(cx, v),
+        Verb::Workflow(v) => workflow::run(cx, v),
+        Verb::Work(v) => work::run(cx, v),
+        Verb::Session(v) => session::run(cx, v),
+        Verb::Decision(v) => decision::run(cx, v),
+        Verb::Sync(a) => sync::run(cx, &a),
+        Verb::Outbox(v) => outbox::run(cx, v),
+        Verb::Start(a) => server::start(cx, &a, as_json),
+        Verb::Stop => server::stop(cx),
         // Answered before a context is made.
         Verb::Serve(_) | Verb::Hook { .. } => Ok(Report::new("", serde_json::json!({}))),
     }

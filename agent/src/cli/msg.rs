@@ -10,12 +10,13 @@ use coord_protocol::wire::{Message, Messages, Offered, ReadMessages, Receipt, Se
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::reading::{Query, ask, encode, read, see_off};
+use super::reading::{Query, ask, ask_as, encode, read, see_off};
 use super::text::from_arg_or_file;
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::hook::digest;
 use crate::outbox::append::append;
+use crate::remote::breaker::Leave;
 use crate::send::TRY_BUDGET;
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
@@ -104,7 +105,7 @@ fn id_of(answer: &Value) -> String {
 }
 
 /// This session's mail, page after page, up to [`SHOWN_MAX`] messages.
-pub(super) fn fetch(cx: &Context, unread_only: bool) -> Result<Messages, CliError> {
+pub(super) fn fetch(cx: &Context, unread_only: bool, leave: Leave) -> Result<Messages, CliError> {
     let mut all = Messages { messages: Vec::new(), count: 0, next: None };
     loop {
         let query = Query::default()
@@ -112,7 +113,7 @@ pub(super) fn fetch(cx: &Context, unread_only: bool) -> Result<Messages, CliErro
             .and("unread_only", unread_only.then_some("true"))
             .and("after", all.next.map(|n| n.to_string()).as_deref())
             .and("limit", Some("500"));
-        let (page, _): (Messages, _) = ask(cx, &query.on("/api/coord/messages"))?;
+        let (page, _): (Messages, _) = ask_as(cx, &query.on("/api/coord/messages"), leave)?;
         all.messages.extend(page.messages);
         (all.count, all.next) = (all.messages.len(), page.next);
         if all.next.is_none() || all.count >= SHOWN_MAX {
@@ -123,14 +124,14 @@ pub(super) fn fetch(cx: &Context, unread_only: bool) -> Result<Messages, CliErro
 
 fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
     see_off(cx);
-    let mail = fetch(cx, !all)?;
+    let mail = fetch(cx, !all, Leave::Anybody)?;
     let text = match mail.messages.as_slice() {
         [] if all => "no messages".to_owned(),
         [] => "no unread messages".to_owned(),
         some => digest::for_people(some),
     };
-    let report = Report::new(text, json!(mail));
-    note_offered(cx, &mail.messages);
+    let offers = not_offered(&mail.messages);
+    let report = Report { offers, ..Report::new(text, json!(mail)) };
     let report = match mail.next {
         Some(_) => report.note("there are more than these"),
         None => report,
@@ -143,14 +144,14 @@ fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
     })
 }
 
+/// The messages that were not put before this session yet.
+pub(super) fn not_offered(messages: &[Message]) -> Vec<String> {
+    messages.iter().filter(|m| m.offered_at.is_none()).map(|m| m.id.clone()).collect()
+}
+
 /// Notes that messages were put before this session. What cannot be said now is queued; what cannot
 /// be queued is lost, and the messages are offered once more.
-pub(super) fn note_offered(cx: &Context, messages: &[Message]) {
-    let ids: Vec<String> =
-        messages.iter().filter(|m| m.offered_at.is_none()).map(|m| m.id.clone()).collect();
-    if ids.is_empty() {
-        return;
-    }
+pub(super) fn note_offered(cx: &Context, ids: Vec<String>) {
     let ask = Offered { session_id: cx.session.id.clone(), ids };
     let request = cx.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
     if cx.write(&request, TRY_BUDGET).is_err() {
@@ -170,7 +171,8 @@ fn mark_read(
     see_off(cx);
     let mut done = 0;
     loop {
-        let ids: Vec<String> = fetch(cx, true)?.messages.into_iter().map(|m| m.id).collect();
+        let ids: Vec<String> =
+            fetch(cx, true, Leave::Anybody)?.messages.into_iter().map(|m| m.id).collect();
         if ids.is_empty() {
             let text =
                 if done == 0 { "no unread messages".to_owned() } else { format!("read: {done}") };

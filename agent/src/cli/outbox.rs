@@ -193,7 +193,7 @@ fn drop_entry(cx: &Context, id: Option<&str>) -> Result<Report, CliError> {
     let pending = view::pending(&cx.outbox).map_err(|e| broken(&e))?;
     if pending.entries.iter().any(|e| e.request.id.as_deref() == Some(id)) {
         let dropped = journal::note(&cx.outbox, &[(id.to_owned(), 0)])
-            .and_then(|()| rewrite(&cx.outbox, &cx.clock, &cx.rng));
+            .and_then(|()| rewrite(&cx.outbox, &cx.clock, &cx.rng, LOCK_WAIT));
         dropped.map_err(|e| broken(&e))?;
     } else if letters.iter().any(|l| l.id.as_deref() == Some(id)) {
         let kept: Vec<_> = letters.into_iter().filter(|l| l.id.as_deref() != Some(id)).collect();

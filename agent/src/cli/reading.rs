@@ -15,7 +15,7 @@ use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::is_ours;
 use crate::ui::neutral;
-use crate::ui::report::CliError;
+use crate::ui::report::{CliError, Report};
 
 const READ_BUDGET: Duration = Duration::from_millis(1_500);
 
@@ -71,10 +71,21 @@ pub(super) fn see_off(cx: &Context) {
 
 /// Reads from the server, and leaves what waits here alone.
 pub(super) fn ask<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, Value), CliError> {
+    ask_as(cx, path, Leave::Anybody)
+}
+
+/// The same with more right to call.
+pub(super) fn ask_as<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+    leave: Leave,
+) -> Result<(T, Value), CliError> {
     let breaker = cx.breaker();
-    if let May::Rest(left, why) = breaker.ask(Leave::Anybody) {
+    if let May::Rest(left, why) = breaker.ask(leave) {
         let secs = left.as_secs() + 1;
-        return Err(away(cx, &format!("{why} (next try in {secs} s)")));
+        let why =
+            format!("not tried, because lately {why}; next try in {secs} s, or with `coord sync`");
+        return Err(away(cx, &why));
     }
     let out = Outgoing { session: Some(cx.session.id.clone()), ..Outgoing::get(path) };
     let answer = cx.net.call(&out, READ_BUDGET).map_err(|e| {
@@ -118,6 +129,18 @@ fn away(cx: &Context, why: &str) -> CliError {
         e.hint("if it is a server of yours, `coord start --background` starts it again")
     } else {
         e
+    }
+}
+
+/// A list as an answer: says so when there is more of it than is shown.
+pub(super) fn listed(rows: &[String], none: &str, raw: Value) -> Report {
+    let text = if rows.is_empty() { none.to_owned() } else { rows.join("\n") };
+    let cut = !raw["next"].is_null();
+    let report = Report::new(text, raw);
+    if cut {
+        report.note(format!("these are the first {}; there are more", rows.len()))
+    } else {
+        report
     }
 }
 

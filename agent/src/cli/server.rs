@@ -14,6 +14,7 @@ use crate::config::paths::Paths;
 use crate::context::Context;
 use crate::local_server::{self, Record};
 use crate::outbox::real_disk::RealDisk;
+use crate::remote::breaker::Breaker;
 use crate::ui::report::{CliError, Report, answer_now, finish};
 
 /// How long a server in the background gets to come up.
@@ -43,6 +44,22 @@ pub(super) struct StartArgs {
 }
 
 impl ServeArgs {
+    /// What is not asked for otherwise is as it was when a server last ran here: others know its
+    /// address, and its database holds what they wrote.
+    fn or_as_last_time(&self, cx: &Context) -> Self {
+        let mut args = self.clone();
+        if let Some(last) = local_server::last_record(&cx.state) {
+            let port = || last.url.rsplit_once(':').and_then(|(_, p)| p.parse().ok());
+            if args.port.is_none() && cx.env.get("COORD_PORT").is_none() {
+                args.port = port();
+            }
+            if args.database.is_none() && cx.env.get("COORD_DATABASE_PATH").is_none() {
+                args.database = Some(last.database.clone());
+            }
+        }
+        args
+    }
+
     /// The variables, with the options over them.
     fn settings(&self, env: &Env, paths: &Paths) -> Result<Settings, CliError> {
         let state = RealDisk::at(&paths.state);
@@ -125,21 +142,48 @@ fn run_server(
 }
 
 /// `coord start`.
-pub(super) fn start(cx: &Context, a: &StartArgs) -> Result<Report, CliError> {
+pub(super) fn start(cx: &Context, a: &StartArgs, as_json: bool) -> Result<Report, CliError> {
     if let Some(running) = local_server::record(&cx.state) {
-        let text = format!("a server is running already: {}", running.url);
-        return Ok(Report::new(text, json!({"url": running.url, "pid": running.pid})));
+        return already(cx, a, &running);
     }
+    let a = &StartArgs { serve: a.serve.or_as_last_time(cx), background: a.background };
     if a.background {
         return in_background(cx, a);
     }
     let settings = a.serve.settings(&cx.env, &cx.paths)?;
     let quiet = Settings { log_level: quiet_level(cx), ..settings };
     run_server(&quiet, &cx.paths.state, |address| {
-        let text = welcome(cx, &format!("http://{address}"), &quiet.database);
-        answer_now(&format!("{text}\nCtrl-C stops it.\n"));
+        let url = format!("http://{address}");
+        forget_rest(cx, &url);
+        if as_json {
+            answer_now(&format!("{}\n", json!({"v": 1, "ok": true, "url": url})));
+        } else {
+            let text = welcome(cx, &url, &quiet.database);
+            answer_now(&format!("{text}\nCtrl-C stops it.\n"));
+        }
     })?;
     Ok(Report::new("", json!({})))
+}
+
+/// A server of this user runs: fine, unless another one was asked for.
+fn already(cx: &Context, a: &StartArgs, running: &Record) -> Result<Report, CliError> {
+    let other_port = a.serve.port.is_some_and(|p| !running.url.ends_with(&format!(":{p}")));
+    let asked_for = a.serve.database.as_ref().map(|d| std::path::absolute(d).unwrap_or(d.clone()));
+    let other_database = asked_for.is_some_and(|d| d != running.database);
+    if a.serve.host.is_some() || other_port || other_database {
+        let why =
+            format!("a server of yours is running already at {}, set up otherwise", running.url);
+        return Err(CliError::new(exit::CONFIG, why).hint("`coord stop` ends it"));
+    }
+    forget_rest(cx, &running.url);
+    let text = format!("a server is running already: {}", running.url);
+    let json = json!({"url": running.url, "pid": running.pid, "already_running": true});
+    Ok(Report::new(text, json))
+}
+
+/// Whatever was wrong with the server at this address: it is here now.
+fn forget_rest(cx: &Context, url: &str) {
+    Breaker::new(&cx.state, &cx.clock, &cx.rng, url).succeeded();
 }
 
 /// At a terminal only what needs attention is worth a line, unless asked for.
@@ -168,11 +212,15 @@ fn in_background(cx: &Context, a: &StartArgs) -> Result<Report, CliError> {
     });
     match (up.flatten(), ended) {
         (Some(record), _) => {
+            forget_rest(cx, &record.url);
             let text = welcome(cx, &record.url, &settings.database);
             let json = json!({"url": record.url, "pid": record.pid, "database": settings.database});
             Ok(Report::new(format!("{text}\n`coord stop` stops it."), json))
         }
-        (None, Some(status)) => Err(failed(format!("the server ended at once ({status})"))),
+        (None, Some(status)) => {
+            let code = status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(exit::CONFIG);
+            Err(CliError { exit: code, ..failed(format!("the server ended at once ({status})")) })
+        }
         (None, None) => Err(failed("the server did not come up in time".to_owned())),
     }
 }

@@ -7,7 +7,7 @@ use coord_protocol::request::Method;
 use coord_protocol::wire::{EndSession, Heartbeat, RegisterSession, Session, Sessions};
 use serde_json::Value;
 
-use super::reading::{Query, encode, read};
+use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::ui::neutral::line;
@@ -95,8 +95,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 .and("limit", Some("500"));
             let (s, raw): (Sessions, _) = read(cx, &query.on("/api/coord/sessions"))?;
             let rows: Vec<_> = s.sessions.iter().map(row).collect();
-            let text = if rows.is_empty() { "no sessions".to_owned() } else { rows.join("\n") };
-            Ok(Report::new(text, raw))
+            Ok(listed(&rows, "no sessions", raw))
         }
         Verb::Show { id } => {
             let id = id.unwrap_or_else(|| cx.session.id.clone());

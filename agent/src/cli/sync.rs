@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use coord_protocol::edge::Clock;
+use coord_protocol::edge::{Clock, Rng};
 use coord_protocol::exit;
-use coord_protocol::wire::Messages;
+use coord_protocol::request::Method;
 use serde_json::{Value, json};
 
-use super::msg::{fetch, note_offered};
+use super::msg::{fetch, not_offered};
 use super::reading::count;
 use crate::context::Context;
 use crate::hook::digest;
+use crate::outbox::dead;
 use crate::outbox::drain::{Report as Drained, Settled, Stopped, drain};
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::{Breaker, Leave};
@@ -32,11 +33,16 @@ pub(super) struct Args {
     /// Try now, even if the server asked for silence
     #[arg(long)]
     force: bool,
+    /// At most 8 KiB of mail, framed for a model
+    #[arg(long)]
+    brief: bool,
 }
 
 pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     let breaker = cx.breaker();
     let leave = if a.force { Leave::Force } else { Leave::Person };
+    let letters = || dead::list(&cx.outbox).map_or(0, |l| l.len());
+    let before = letters();
     let mut all = Drained::default();
     for disk in outboxes(cx) {
         let done = drain_one(cx, a, &disk, &breaker, leave)?;
@@ -46,6 +52,7 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
         all.stopped = all.stopped.or(done.stopped);
     }
     let mut out = vec![sent_line(&all)];
+    out.extend(all.applied.iter().filter(|s| is_claim(s)).map(|s| super::lock::granted(&s.answer)));
     out.extend(all.rejected.iter().take(REFUSALS_SHOWN).map(refusal_line));
     if all.rejected.len() > REFUSALS_SHOWN {
         out.push("  ... `coord outbox dead` shows all".to_owned());
@@ -53,19 +60,30 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     if let Some(stopped) = &all.stopped {
         out.push(waiting_line(all.waiting, stopped));
     }
-    let (mail, unread) = unread(cx, &mut out);
+    let set_aside = letters().saturating_sub(before + all.rejected.len());
+    if set_aside > 0 {
+        out.push(format!("{set_aside} lines of the queue are no entries: `coord outbox dead`"));
+    }
+    let gone = cx.forget_done_outboxes();
+    out.extend(
+        gone.iter()
+            .map(|g| format!("gone, with writes that were queued in it and not sent: {}", line(g))),
+    );
+    let (offers, unread) = unread(cx, leave, a.brief, &mut out);
     let json = json!({
         "applied": all.applied.iter().map(settled_json).collect::<Vec<_>>(),
         "rejected": all.rejected.iter().map(settled_json).collect::<Vec<_>>(),
         "waiting": all.waiting,
+        "set_aside": set_aside,
+        "gone": gone,
         "stopped": all.stopped.as_ref().map(why),
         "unread": unread,
     });
-    let report = Report::new(out.join("\n"), json);
-    if let Some(mail) = mail {
-        note_offered(cx, &mail.messages);
-    }
-    Ok(report)
+    Ok(Report { offers, ..Report::new(out.join("\n"), json) })
+}
+
+fn is_claim(s: &Settled) -> bool {
+    s.request.method == Method::Post && s.request.path == "/api/coord/locks"
 }
 
 /// This project's outbox, and those of other projects in which something was queued.
@@ -159,20 +177,26 @@ fn settled_json(s: &Settled) -> Value {
     })
 }
 
-fn unread(cx: &Context, out: &mut Vec<String>) -> (Option<Messages>, Value) {
-    match fetch(cx, true) {
+/// Adds the unread mail to what is said; gives what of it was not offered before, and all of it.
+fn unread(cx: &Context, leave: Leave, brief: bool, out: &mut Vec<String>) -> (Vec<String>, Value) {
+    match fetch(cx, true, leave) {
+        Ok(mail) if mail.messages.is_empty() => {
+            out.push("no unread messages".to_owned());
+            (Vec::new(), json!(mail))
+        }
+        Ok(mail) if brief => {
+            let boundary = format!("{:08x}", cx.rng.u64() & 0xffff_ffff);
+            let d = digest::for_model(&mail.messages, mail.messages.len(), &boundary);
+            out.push(d.text);
+            (not_offered(&mail.messages[..d.shown]), json!(mail))
+        }
         Ok(mail) => {
-            out.push(if mail.messages.is_empty() {
-                "no unread messages".to_owned()
-            } else {
-                digest::for_people(&mail.messages)
-            });
-            let json = json!(mail);
-            (Some(mail), json)
+            out.push(digest::for_people(&mail.messages));
+            (not_offered(&mail.messages), json!(mail))
         }
         Err(e) => {
             out.push(format!("unread messages: not known ({})", e.detail));
-            (None, Value::Null)
+            (Vec::new(), Value::Null)
         }
     }
 }

@@ -7,7 +7,7 @@ use coord_protocol::request::Method;
 use coord_protocol::wire::{AddTodo, ChangeTodo, Todo, Todos};
 use serde_json::Value;
 
-use super::reading::{Query, encode, read};
+use super::reading::{Query, encode, listed, read};
 use super::text::from_arg_or_file;
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
@@ -107,13 +107,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 .and("limit", Some("500"));
             let (todos, raw): (Todos, _) = read(cx, &query.on("/api/coord/todos"))?;
             let rows: Vec<_> = todos.todos.iter().map(row).collect();
-            let text = if rows.is_empty() { "no todos".to_owned() } else { rows.join("\n") };
-            let report = Report::new(text, raw);
-            Ok(if todos.next.is_some() {
-                report.note("there are more; narrow with --project or --user")
-            } else {
-                report
-            })
+            Ok(listed(&rows, "no todos", raw))
         }
         Verb::Done { id, write } => {
             let ask = ChangeTodo {

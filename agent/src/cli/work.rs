@@ -5,7 +5,7 @@ use coord_protocol::request::Method;
 use coord_protocol::wire::{AddWorkItem, ChangeWorkItem, WorkItem, WorkItems};
 use serde_json::Value;
 
-use super::reading::{Query, encode, read};
+use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::ui::neutral::line;
@@ -102,8 +102,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 .and("limit", Some("500"));
             let (w, raw): (WorkItems, _) = read(cx, &query.on("/api/coord/work-items"))?;
             let rows: Vec<_> = w.work_items.iter().map(row).collect();
-            let text = if rows.is_empty() { "no work items".to_owned() } else { rows.join("\n") };
-            Ok(Report::new(text, raw))
+            Ok(listed(&rows, "no work items", raw))
         }
     }
 }

@@ -28,6 +28,10 @@ const ROUNDS_MAX: usize = 20;
 const BATCH_ENTRIES: usize = 200;
 /// Bytes in one batch.
 const BATCH_BYTES: usize = 256 * 1024;
+/// A rewrite waits for appenders within the drain's time, but not longer than this ...
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+/// ... and at least this long, also when the time is over: a moment is enough for coord's own.
+const LOCK_WAIT_MIN: Duration = Duration::from_millis(20);
 /// One request of a drain gets this long at most.
 const CALL_BUDGET: Duration = Duration::from_secs(5);
 /// A call that the end of our own time cut shorter than this says nothing about the server.
@@ -124,7 +128,7 @@ pub fn drain(t: &Tools<'_>, budget: Duration, leave: Leave) -> io::Result<Report
         one_by_one: false,
         refusals: 0,
     };
-    let Some(ready) = tidy(t)? else {
+    let Some(ready) = tidy(t, run.until)? else {
         run.report.stopped = Some(Stopped::PutOff);
         run.report.waiting = pending(t.disk)?.entries.len();
         return Ok(run.report);
@@ -134,7 +138,7 @@ pub fn drain(t: &Tools<'_>, budget: Duration, leave: Leave) -> io::Result<Report
     }
     let stopped = run.send_all(ready, leave);
     // Also after an error: what was settled must not wait for the next drain to be noted.
-    let left = tidy(t);
+    let left = tidy(t, run.until);
     run.report.stopped = stopped?;
     run.report.waiting = match left? {
         Some(entries) => entries.len(),
@@ -148,12 +152,13 @@ fn nothing_to_do(disk: &dyn Disk) -> io::Result<bool> {
 }
 
 /// Rewrites the queue when there is anything to do, and gives what waits then. `None`: put off.
-fn tidy(t: &Tools<'_>) -> io::Result<Option<Vec<Entry>>> {
+fn tidy(t: &Tools<'_>, until: Millis) -> io::Result<Option<Vec<Entry>>> {
     let now = pending(t.disk)?;
     if !now.untidy && !has_asides(t.disk)? && journal::is_empty(t.disk)? {
         return Ok(Some(now.entries));
     }
-    match rewrite(t.disk, t.clock, t.rng)? {
+    let wait = until.since(t.clock.boot()).clamp(LOCK_WAIT_MIN, LOCK_WAIT_MAX);
+    match rewrite(t.disk, t.clock, t.rng, wait)? {
         Rewrite::Done => Ok(Some(pending(t.disk)?.entries)),
         Rewrite::PutOff => Ok(None),
     }
@@ -186,7 +191,7 @@ impl Run<'_> {
             if let Err(stopped) = self.send_round(&ready[..adopted])? {
                 return Ok(Some(stopped));
             }
-            match tidy(self.t)? {
+            match tidy(self.t, self.until)? {
                 None => return Ok(Some(Stopped::PutOff)),
                 Some(more) if more.is_empty() => return Ok(None),
                 Some(more) => ready = more,
@@ -237,7 +242,7 @@ impl Run<'_> {
             } else {
                 match self.send_batch(now)? {
                     Ok(Sent::Batch) => Ok(()),
-                    Ok(Sent::Unsupported) => {
+                    Ok(Sent::Unsupported(_)) => {
                         self.one_by_one = true;
                         self.send_singly(now)?
                     }
@@ -262,7 +267,7 @@ impl Run<'_> {
         };
         // A batch that is refused as a whole may hold one entry that is to blame: find it singly.
         if is_ours(&answer) && matches!(answer.status, 400 | 404 | 405 | 413 | 422 | 500) {
-            return Ok(Ok(Sent::Unsupported));
+            return Ok(Ok(Sent::Unsupported(answer.status)));
         }
         if !is_ours(&answer) || answer.status != 200 {
             return Ok(Err(self.not_now(&answer)));
@@ -325,11 +330,14 @@ impl Run<'_> {
     fn send_past(&mut self, entry: &Entry, request: Request) -> io::Result<Halt> {
         match self.send_batch(std::slice::from_ref(entry))? {
             Ok(Sent::Batch) => Ok(Ok(())),
-            Ok(Sent::Unsupported) => {
+            Ok(Sent::Unsupported(404 | 405 | 501)) => {
                 let body = json!({ "detail": "its time was over before it could be sent" });
                 let id = request.id.clone().unwrap_or_default();
                 let done = EntryDone { id, status: STATUS_GONE, replayed: false, body };
                 self.settle(vec![(request, Verdict::Rejected, done)])
+            }
+            Ok(Sent::Unsupported(status)) => {
+                Ok(Err(Stopped::Away(format!("the server answered {status} to a batch of one"))))
             }
             Err(stopped) => Ok(Err(stopped)),
         }
@@ -402,8 +410,8 @@ impl Run<'_> {
 enum Sent {
     /// As a batch.
     Batch,
-    /// The server wants the entries one by one.
-    Unsupported,
+    /// The server said this to the batch as a whole.
+    Unsupported(u16),
 }
 
 fn batch_len(entries: &[Entry]) -> usize {

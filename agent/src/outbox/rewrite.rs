@@ -15,8 +15,6 @@ use super::files::{ASIDE, LOCK, QUEUE, TMP_PREFIX};
 use super::journal;
 use super::line::{self, Line, complete_lines};
 
-/// How long a rewrite waits for appenders; not got, it is put off.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// A foreign program can make a new queue file in each gap; each turn takes that one in too.
 const TURNS_MAX: usize = 64;
 /// Where nobody can tell whether a file is still written to, it counts as quiet after this.
@@ -82,9 +80,14 @@ pub fn has_asides(disk: &dyn Disk) -> io::Result<bool> {
     Ok(!asides(disk)?.is_empty())
 }
 
-/// Rewrites the queue.
-pub fn rewrite(disk: &dyn Disk, clock: &dyn Clock, rng: &dyn Rng) -> io::Result<Rewrite> {
-    let Some(_lock) = disk.lock(LOCK, Share::Exclusive, LOCK_WAIT)? else {
+/// Rewrites the queue, waiting for appenders at most `wait`; not got, it is put off.
+pub fn rewrite(
+    disk: &dyn Disk,
+    clock: &dyn Clock,
+    rng: &dyn Rng,
+    wait: Duration,
+) -> io::Result<Rewrite> {
+    let Some(_lock) = disk.lock(LOCK, Share::Exclusive, wait)? else {
         return Ok(Rewrite::PutOff);
     };
     remove_leftovers(disk)?;
@@ -236,7 +239,10 @@ mod tests {
     use coord_server::edge::{OsRng, SystemClock};
 
     fn run(disk: &RealDisk) {
-        assert_eq!(rewrite(disk, &SystemClock, &OsRng).unwrap(), Rewrite::Done);
+        assert_eq!(
+            rewrite(disk, &SystemClock, &OsRng, Duration::from_secs(2)).unwrap(),
+            Rewrite::Done
+        );
     }
 
     fn queue(disk: &RealDisk) -> String {

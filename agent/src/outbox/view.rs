@@ -104,7 +104,7 @@ mod tests {
                 })
                 .collect();
             for _ in 0..300 {
-                rewrite(&disk, &SystemClock, &OsRng).unwrap();
+                rewrite(&disk, &SystemClock, &OsRng, Duration::from_secs(2)).unwrap();
             }
             over.store(true, Ordering::SeqCst);
             looks.into_iter().map(|l| l.join().unwrap()).sum::<usize>()

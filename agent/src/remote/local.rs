@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use coord_protocol::edge::Rng;
 use coord_server::api::Call;
 use coord_server::edge::{OsRng, SystemClock};
 use coord_server::local::Local;
@@ -27,12 +28,11 @@ impl LocalNet {
     }
 }
 
-/// Names this run of the machine. Without one, times since boot cannot be told apart between runs;
-/// then every call counts as a run of its own and goes by the wall clock.
+/// Names this run of the machine. Where the system has no name for it, every call counts as a run of
+/// its own and goes by the wall clock: times since boot of different runs cannot be compared.
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+        .map_or_else(|_| format!("{:016x}", OsRng.u64()), |id| id.trim().to_owned())
 }
 
 impl Net for LocalNet {

@@ -20,6 +20,8 @@ pub struct Report {
     pub json: Value,
     /// For people, beside the answer: hints and warnings.
     pub notes: Vec<String>,
+    /// Messages that this puts before the session: noted as offered once it is really printed.
+    pub offers: Vec<String>,
     /// Exit status.
     pub exit: u8,
 }
@@ -27,7 +29,7 @@ pub struct Report {
 impl Report {
     /// Done.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, notes: Vec::new(), exit: exit::DONE }
+        Self { text: text.into(), json, notes: Vec::new(), offers: Vec::new(), exit: exit::DONE }
     }
 
     /// Adds a note.
@@ -77,9 +79,14 @@ impl From<crate::config::ConfigError> for CliError {
 
 /// Prints an outcome and says with which status to end.
 pub fn finish(outcome: Result<Report, CliError>, as_json: bool) -> u8 {
+    print(outcome, as_json).0
+}
+
+/// The same; and whether all of the answer was taken.
+pub fn print(outcome: Result<Report, CliError>, as_json: bool) -> (u8, bool) {
     let (stdout, stderr, code) = match outcome {
         Ok(r) if as_json => {
-            let mut object = json!({"v": JSON_VERSION, "ok": true});
+            let mut object = json!({"v": JSON_VERSION, "ok": true, "notes": r.notes});
             merge(&mut object, r.json);
             (json_line(&object), String::new(), r.exit)
         }
@@ -102,8 +109,9 @@ pub fn finish(outcome: Result<Report, CliError>, as_json: bool) -> u8 {
     let _ = io::stderr().write_all(stderr.as_bytes());
     let mut out = io::stdout().lock();
     match out.write_all(stdout.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => exit::NOT_DURABLE,
-        Ok(()) | Err(_) => code,
+        Ok(()) => (code, true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => (code, false),
+        Err(_) => (exit::NOT_DURABLE, false),
     }
 }
 

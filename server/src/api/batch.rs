@@ -54,6 +54,7 @@ fn entry_call(entry: Request) -> Result<(Call, WriteHandler, Vec<String>), Reply
         key: Some(key),
         session: entry.session,
         past: entry.past,
+        late: true,
         ..Call::default()
     };
     match find(&call) {

@@ -44,6 +44,8 @@ pub struct Call {
     pub origin: Option<String>,
     /// The wish is past its time (G13); only entries of a batch say so.
     pub past: bool,
+    /// An entry of a batch: it may have waited for long.
+    pub late: bool,
 }
 
 /// An answer, ready to be sent.
@@ -219,12 +221,13 @@ pub fn write(
     let cx = Cx {
         id: call.key.as_deref().and_then(|k| Uuid::try_parse(k).ok()),
         past: call.past,
+        late: call.late,
         ..*cx
     };
     let print = |k| (k, fingerprint(&call.method, &call.target, &call.body));
     // A sign of life, whatever becomes of the wish.
     if let Some(session) = call.session.as_deref().filter(|s| session::check(s).is_ok()) {
-        tx.touch_session(session, cx.now)?;
+        cx.touch(tx, session)?;
     }
     let key = call.key.as_deref().map(print);
     let told = once(tx, cx.now, key.as_ref(), || handler(tx, &cx, &Matched { call, params }))?;

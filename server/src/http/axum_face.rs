@@ -1,5 +1,6 @@
 //! The default face: axum on hyper. The only place with an async runtime.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
@@ -18,7 +19,7 @@ use hyper::body::Body as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
@@ -87,6 +88,7 @@ async fn accept(
     mut stopped: watch::Receiver<bool>,
 ) {
     let table = Arc::new(Connections::default());
+    let instance = shared.engine.instance().to_owned();
     let router = Router::new().fallback(answer).with_state(shared);
     let mut open = tokio::task::JoinSet::new();
     loop {
@@ -99,7 +101,7 @@ async fn accept(
                             open.spawn(connection(stream, seat, router.clone(), stopped.clone()));
                         }
                         None => {
-                            open.spawn(turn_away(stream));
+                            open.spawn(turn_away(stream, instance.clone()));
                         }
                     }
                 }
@@ -119,15 +121,21 @@ async fn time_to_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|s| *s).await;
 }
 
-async fn turn_away(mut stream: TcpStream) {
+/// All places are taken by requests at work: say so in a form that a client of ours knows.
+async fn turn_away(mut stream: TcpStream, instance: String) {
     let reply = Reply::unavailable("Server");
-    let text = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{}",
-        reply.body.len(),
-        reply.body
-    );
-    let _ = timeout(Duration::from_secs(1), stream.write_all(text.as_bytes())).await;
+    let mut text = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n".to_owned();
+    for (name, value) in reply.headers(&instance) {
+        let _ = write!(text, "{name}: {value}\r\n");
+    }
+    let _ = write!(text, "content-length: {}\r\n\r\n{}", reply.body.len(), reply.body);
+    let said = async {
+        stream.write_all(text.as_bytes()).await?;
+        stream.shutdown().await?;
+        // What the client is still sending is read, so that it sees the answer and not a reset.
+        tokio::io::copy(&mut stream.take(SWALLOW_MAX as u64), &mut tokio::io::sink()).await
+    };
+    let _ = timeout(Duration::from_secs(1), said).await;
 }
 
 async fn connection(
@@ -167,15 +175,12 @@ async fn connection(
 
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let mut reply = match timeout(REQUEST_WITHIN, read_body(&parts.headers, body)).await {
+    let reply = match timeout(REQUEST_WITHIN, read_body(&parts.headers, body)).await {
         Ok(Ok(bytes)) => run(&shared, call(&parts, bytes)).await,
         Ok(Err(reply)) => reply,
         Err(_) => Reply::error(408, "the request did not arrive in time"),
     };
     let close = matches!(reply.status, 408 | 413);
-    if parts.method == axum::http::Method::HEAD {
-        reply.body.clear();
-    }
     response(reply, shared.engine.instance(), close)
 }
 
@@ -230,6 +235,7 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
         host: text(header::HOST),
         origin: text(header::ORIGIN),
         past: false,
+        late: false,
     }
 }
 

@@ -107,6 +107,7 @@ fn read(request: &mut Request) -> Result<Call, Reply> {
         host: header(request, "host"),
         origin: header(request, "origin"),
         past: false,
+        late: false,
     })
 }
 

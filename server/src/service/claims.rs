@@ -55,7 +55,7 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
     let resource = checked(ask)?;
     let ttl = Ttl::from_hours(ask.ttl_hours, cx.rules.ttl_default)
         .map_err(|e| Refusal::new(422, e.to_string()))?;
-    tx.touch_session(&ask.session_id, cx.now)?;
+    cx.touch(tx, &ask.session_id)?;
     if cx.past {
         return record_past(tx, cx, ask, &resource, ttl);
     }
@@ -200,7 +200,7 @@ pub struct Release<'a> {
 pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Release<'_>) -> Answer<Released> {
     fields::session("session_id", ask.session)?;
     let row = tx.claim(id)?.ok_or_else(|| Refusal::not_found("lock", id))?;
-    tx.touch_session(ask.session, cx.now)?;
+    cx.touch(tx, ask.session)?;
     if row.ended_at.is_some() {
         let reason = row.end_reason.unwrap_or_default();
         return Ok(Released { id: row.id, released: false, reason });

@@ -14,7 +14,7 @@ pub fn set(tx: &Tx<'_>, cx: &Cx<'_>, ask: SetComponent) -> Answer<Component> {
     fields::text("notes", ask.notes.as_deref())?;
     if let Some(by) = &ask.updated_by {
         fields::session("updated_by", by)?;
-        tx.touch_session(by, cx.now)?;
+        cx.touch(tx, by)?;
     }
     let c = Component {
         project_key: ask.project_key,

@@ -23,7 +23,7 @@ pub fn send(tx: &Tx<'_>, cx: &Cx<'_>, ask: SendMessage) -> Answer<Message> {
         return Err(Refusal::new(422, "a message needs a subject or a body").into());
     }
     // The sender first: whoever writes to itself is known by that.
-    tx.touch_session(&ask.from_session, cx.now)?;
+    cx.touch(tx, &ask.from_session)?;
     if !ask.may_come_later && !is_known(tx, &to)? {
         return Err(unknown_recipient(tx, &to)?.into());
     }
@@ -147,7 +147,7 @@ pub fn mark_read(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, by: Option<&str>) -> Answer
     fields::session("session_id", &reader)?;
     let boxes = mailboxes(tx, cx, &reader)?;
     note_read(tx, cx, &m, &boxes)?;
-    tx.touch_session(&reader, cx.now)?;
+    cx.touch(tx, &reader)?;
     if m.to_session == ALL_SESSIONS {
         tx.advance_read_mark(&boxes)?;
     }
@@ -165,7 +165,7 @@ pub fn mark_all_read(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ReadMessages) -> Answer<usi
         let m = show(tx, id, &ask.session_id)?;
         note_read(tx, cx, &m, &boxes)?;
     }
-    tx.touch_session(&ask.session_id, cx.now)?;
+    cx.touch(tx, &ask.session_id)?;
     tx.advance_read_mark(&boxes)?;
     Ok(ask.ids.len())
 }
@@ -190,7 +190,7 @@ fn is_for(m: &Message, boxes: &Mailboxes) -> bool {
 /// messages for others, are ignored.
 pub fn mark_offered(tx: &Tx<'_>, cx: &Cx<'_>, ask: &Offered) -> Answer<usize> {
     fields::session("session_id", &ask.session_id)?;
-    tx.touch_session(&ask.session_id, cx.now)?;
+    cx.touch(tx, &ask.session_id)?;
     let boxes = mailboxes(tx, cx, &ask.session_id)?;
     let mut noted = 0;
     for id in &ask.ids {

@@ -21,7 +21,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::ErrorBody;
 use serde_json::Value;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, Stored, Tx};
 
 /// The settings that rules depend on.
 #[derive(Debug, Clone, Copy)]
@@ -50,9 +50,20 @@ pub struct Cx<'a> {
     pub id: Option<Uuid>,
     /// The wish is older than it was good for: record it, grant nothing (G13).
     pub past: bool,
+    /// The wish may have waited in a queue: it says nothing about whether its session is alive now.
+    pub late: bool,
 }
 
 impl Cx<'_> {
+    /// A session is heard of: a sign of life, unless the wish comes late; then it is only known.
+    pub fn touch(&self, tx: &Tx<'_>, session: &str) -> Stored<()> {
+        if self.late {
+            tx.know_session(session, self.now)
+        } else {
+            tx.touch_session(session, self.now)
+        }
+    }
+
     /// The id of what is being created.
     pub fn new_id(&self) -> String {
         self.id.unwrap_or_else(|| id_at(self.now, self.rng)).to_string()

@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use super::{Answer, Fail, Refusal};
 use crate::store::{Applied, StoreError, Stored, Tx};
 
-/// Keys forgotten in one go, so that no transaction grows long.
-const FORGET_STEP: usize = 1_000;
+/// Keys forgotten in one go, so that no transaction grows long; more than are added between two
+/// rounds.
+const FORGET_STEP: usize = 20_000;
 
 /// An answer as it will be sent, and kept.
 #[derive(Debug, Clone, PartialEq)]

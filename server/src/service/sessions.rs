@@ -63,7 +63,7 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
 /// A sign of life.
 pub fn heartbeat(tx: &Tx<'_>, cx: &Cx<'_>, session: &str) -> Answer<Session> {
     fields::session("session_id", session)?;
-    tx.touch_session(session, cx.now)?;
+    cx.touch(tx, session)?;
     show(tx, session)
 }
 

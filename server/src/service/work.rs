@@ -19,7 +19,7 @@ pub fn create_workflow(tx: &Tx<'_>, cx: &Cx<'_>, ask: CreateWorkflow) -> Answer<
     fields::one_of("status", &status, WORKFLOW_STATUSES)?;
     if let Some(by) = &ask.created_by {
         fields::session("created_by", by)?;
-        tx.touch_session(by, cx.now)?;
+        cx.touch(tx, by)?;
     }
     let w = Workflow {
         id: cx.new_id(),

@@ -87,6 +87,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Adds a session when it is new; tells nothing new of one that is known.
+    pub fn know_session(&self, id: &str, now: Millis) -> Stored<()> {
+        self.run(
+            "INSERT INTO session (session_id, machine, generation, first_seen, last_seen)
+             VALUES (?1, ?2, 1, ?3, ?3) ON CONFLICT DO NOTHING",
+            params![id, machine_of(id), now.0],
+        )?;
+        Ok(())
+    }
+
     /// Writes what is known of a session.
     pub fn put_session(&self, s: &Session) -> Stored<()> {
         self.run(
