@@ -167,7 +167,8 @@ pub(super) fn start(cx: &Context, a: &StartArgs, as_json: bool) -> Result<Report
 
 /// A server of this user runs: fine, unless another one was asked for.
 fn already(cx: &Context, a: &StartArgs, running: &Record) -> Result<Report, CliError> {
-    let other_port = a.serve.port.is_some_and(|p| !running.url.ends_with(&format!(":{p}")));
+    let other_port =
+        a.serve.port.is_some_and(|p| p != 0 && !running.url.ends_with(&format!(":{p}")));
     let asked_for = a.serve.database.as_ref().map(|d| std::path::absolute(d).unwrap_or(d.clone()));
     let other_database = asked_for.is_some_and(|d| d != running.database);
     if a.serve.host.is_some() || other_port || other_database {

@@ -69,6 +69,8 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
         gone.iter()
             .map(|g| format!("gone, with writes that were queued in it and not sent: {}", line(g))),
     );
+    // One try is enough: what the drain has just found out holds for the mail, too.
+    let leave = if all.stopped.is_some() { Leave::Anybody } else { leave };
     let (offers, unread) = unread(cx, leave, a.brief, &mut out);
     let json = json!({
         "applied": all.applied.iter().map(settled_json).collect::<Vec<_>>(),

@@ -55,7 +55,8 @@ pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Found, Conf
         return Ok(Found { identity, path: Some(path) });
     }
     let own = project_root.join(".claude").join(NAME);
-    if let Some(identity) = read(&own)? {
+    let is_home = paths.home.as_deref() == Some(project_root);
+    if let (false, Some(identity)) = (is_home, read(&own)?) {
         refuse_foreign(&own, &identity)?;
         return Ok(Found { identity, path: Some(own) });
     }
