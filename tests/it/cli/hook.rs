@@ -160,3 +160,55 @@ fn a_start_without_a_server_says_so_only_where_one_is_configured() {
         assert_eq!(fresh.session_start(ID, "startup"), None);
     }
 }
+
+#[test]
+fn new_mail_is_told_however_much_old_mail_is_unread() {
+    let server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    let note = |n: usize| {
+        let body = json!({"from_session": "DESK/x", "to_session": "ALL_SESSIONS",
+            "subject": format!("old {n}"), "body": "b"});
+        text(&server.post("/api/coord/messages", &body).expect(201)["id"]).to_owned()
+    };
+    let ids: Vec<_> = (0..130).map(note).collect();
+    let offered = json!({"session_id": SESSION, "ids": ids});
+    server.post("/api/coord/messages/offered", &offered).expect(200);
+    assert_eq!(home.session_start(ID, "resume"), None);
+    desk.coord(&["msg", "send", "ALL", "URGENT", "now"]).exits(0);
+    let context = home.session_start(ID, "resume").expect("the new one is told");
+    assert!(context.contains("URGENT") && !context.contains("old 0"), "{context}");
+}
+
+#[test]
+fn what_was_not_printed_is_not_offered() {
+    let server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    desk.coord(&["msg", "send", "ALL", "s", "b"]).exits(0);
+    for verb in [&["msg", "inbox"][..], &["sync"]] {
+        let mut full = home.run_after("exec >/dev/full", verb).session(SESSION).done();
+        full.exits(74);
+    }
+    assert!(home.session_start(ID, "startup").is_some(), "it was never shown");
+    home.run(&["msg", "inbox"]).session("HOWARD-HOME/claude-other").done().exits(0);
+    let other = home.run(&["msg", "inbox", "--json"]).session("HOWARD-HOME/claude-other").done();
+    assert!(other.json()["messages"][0]["offered_at"].is_string(), "this one was");
+}
+
+#[test]
+fn a_script_that_holds_the_queue_holds_no_hook() {
+    let server = server();
+    let desk = desk(&server);
+    desk.write_queue(
+        "{\"method\":\"POST\",\"path\":\"/api/coord/todos\",\"body\":{\"text\":\"t\"}}\n",
+    );
+    let lock = desk.outbox().join("coord-queue.lock");
+    let held = std::fs::File::create(&lock).unwrap();
+    held.lock().unwrap();
+    for (event, more) in [("SessionStart", json!({"source": "startup"})), ("SessionEnd", json!({}))]
+    {
+        let input = desk.event(event, ID, &more);
+        let mut hook = desk.run(&["hook", "claude"]).stdin(input.to_string()).done();
+        hook.exits(0).object();
+        assert!(hook.took < std::time::Duration::from_secs(1), "{event}: {:?}", hook.took);
+    }
+}

@@ -1,6 +1,7 @@
 //! The `coord` command, from outside.
 
 mod breaker;
+mod clones;
 mod common;
 mod contention;
 mod foreign;

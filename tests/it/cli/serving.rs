@@ -187,3 +187,50 @@ fn two_starts_at_once_leave_one_server() {
     desk.coord(&["stop"]).exits(0).says("stopped");
     assert!(!runs(up[0]));
 }
+
+#[test]
+fn a_start_ends_the_rest_that_its_absence_began() {
+    let desk = Workstation::bare();
+    let started = desk.json(&["start", "--background", "--port", "0"]);
+    desk.coord(&["stop"]).exits(0);
+    desk.coord(&["status"]).exits(69).complains("start --background");
+    // Without options it is as it was: others know its address.
+    let again = desk.json(&["start", "--background"]);
+    assert_eq!(again["url"], started["url"]);
+    desk.coord(&["status"]).exits(0).says("you are");
+    desk.coord(&["start", "--port", "1"]).exits(78).complains("set up otherwise");
+    let same = desk.json(&["start"]);
+    assert_eq!(same["already_running"], true);
+}
+
+#[test]
+fn after_a_clean_stop_one_file_is_everything() {
+    let desk = Workstation::bare();
+    let started = desk.json(&["start", "--background", "--port", "0"]);
+    desk.coord(&["todo", "add", "keep me"]).exits(0);
+    desk.coord(&["stop"]).exits(0);
+    let copy = desk.home().join("copy.db");
+    fs::copy(text(&started["database"]), &copy).unwrap();
+    let db = rusqlite::Connection::open(&copy).unwrap();
+    let n: i64 = db.query_row("SELECT COUNT(*) FROM todo", [], |r| r.get(0)).unwrap();
+    assert_eq!(n, 1);
+}
+
+#[test]
+fn the_token_of_a_stopped_server_goes_to_nobody_on_its_port() {
+    let desk = Workstation::bare();
+    let started = desk.json(&["start", "--background", "--port", "0"]);
+    let token = fs::read_to_string(desk.state().join("token")).unwrap();
+    desk.coord(&["stop"]).exits(0);
+    let address = text(&started["url"]).trim_start_matches("http://").to_owned();
+    let listener = std::net::TcpListener::bind(&address).unwrap();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = vec![0; 4096];
+        let n = std::io::Read::read(&mut stream, &mut head).unwrap();
+        String::from_utf8_lossy(&head[..n]).into_owned()
+    });
+    desk.coord(&["msg", "send", "ALL", "s", "b"]).exits(0).says("queued");
+    let head = heard.join().unwrap();
+    assert!(head.starts_with("POST ") && !head.contains(token.trim()), "{head}");
+}

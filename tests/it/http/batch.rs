@@ -160,3 +160,33 @@ fn a_claim_past_its_time_is_history() {
         assert_eq!(statuses(&run(s, &[claim("new", "M/b", "x")]).expect(200)), [201]);
     });
 }
+
+#[test]
+fn a_batch_under_the_key_of_its_own_entry_does_nothing() {
+    on_each_face(|s| {
+        let key = uuid();
+        let body =
+            json!({"entries": [entry(&key, "POST", "/api/coord/todos", &json!({"text": "t"}))]});
+        s.ask(Ask::new("POST", BATCH).key(&key).json(&body)).expect(409);
+        assert_eq!(s.get("/api/coord/todos").expect(200)["count"], 0);
+    });
+}
+
+#[test]
+fn what_waited_in_a_queue_is_no_sign_of_life() {
+    let s = coord_tests::server::Setup::new("axum").env("COORD_STALE_AFTER", "1").start();
+    let held = run(&s, &[claim(&uuid(), "OLD/a", "r")]).expect(200);
+    assert_eq!(statuses(&held), [201]);
+    std::thread::sleep(std::time::Duration::from_millis(1_300));
+    // Somebody sends what the silent session had queued long ago.
+    let late = entry(
+        &uuid(),
+        "POST",
+        "/api/coord/messages",
+        &json!({"from_session": "OLD/a", "body": "x"}),
+    );
+    run(&s, &[late]).expect(200);
+    let mine = run(&s, &[claim(&uuid(), "NEW/a", "r")]).expect(200);
+    assert_eq!(statuses(&mine), [201], "{mine}");
+    assert_eq!(mine["results"][0]["body"]["released_stale"][0]["session_id"], "OLD/a");
+}

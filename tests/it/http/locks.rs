@@ -213,3 +213,38 @@ fn race(s: &TestServer, session: &str, barrier: &Barrier, rounds: usize) -> Vec<
     }
     won
 }
+
+#[test]
+fn a_name_can_be_meant_to_the_letter() {
+    on_each_face(|s| {
+        let ask = |session: &str, resource: &str, literal: bool| {
+            let body = json!({"project_key": PROJECT, "session_id": session, "resource": resource,
+                              "literal": literal});
+            s.post("/api/coord/locks", &body)
+        };
+        let page = "app/[user-id]/page.tsx";
+        let why = ask("M/a", page, false).refused(422);
+        assert!(why.contains("literal"), "{why}");
+        ask("M/a", page, true).expect(201);
+        ask("M/b", page, true).refused(409);
+        ask("M/b", "app/**", false).refused(409);
+        ask("M/b", "app/u/page.tsx", false).expect(201);
+        let list = s.get(&format!(
+            "/api/coord/locks?project_key={PROJECT}&resource=app/%5Buser-id%5D/page.tsx&literal=true"
+        ));
+        assert_eq!(list.expect(200)["count"], 1);
+    });
+}
+
+#[test]
+fn patterns_that_cost_too_much_are_refused() {
+    on_each_face(|s| {
+        let hostile = |c: char| format!("*{}*{}x", "{a,b}".repeat(5), format!("{c}*").repeat(200));
+        claim(s, "M/a", &hostile('a')).refused(422);
+        let long = |c: char| format!("{}x", format!("*{c}").repeat(250));
+        claim(s, "M/a", &long('a')).expect(201);
+        let began = std::time::Instant::now();
+        claim(s, "M/b", &long('b')).expect(201);
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    });
+}
