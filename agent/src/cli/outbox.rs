@@ -91,8 +91,25 @@ fn list(cx: &Context) -> Result<Report, CliError> {
 fn row(r: &Request) -> String {
     let ts = r.ts.as_deref().unwrap_or("-");
     let id = r.id.as_deref().unwrap_or("(no id yet)");
-    let what = format!("{id}  {ts}  {} {}", r.method.as_str(), r.path);
-    neutral::line(&what)
+    let what = format!("{id}  {ts}  {} {}  {}", r.method.as_str(), r.path, gist(r));
+    neutral::line(what.trim_end())
+}
+
+/// The fields by which a reader knows a write again.
+const TELLING: &[&str] =
+    &["to_session", "subject", "resource", "component", "state", "title", "name", "text", "status"];
+/// Of each, this much.
+const TELLING_BYTES: usize = 40;
+
+/// What a write is about, in a few words.
+fn gist(r: &Request) -> String {
+    let body = match &r.body {
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+        Some(body) => body.clone(),
+        None => Value::Null,
+    };
+    let words = TELLING.iter().filter_map(|f| body.get(f)?.as_str());
+    words.map(|w| neutral::cut(w, TELLING_BYTES)).collect::<Vec<_>>().join(" ")
 }
 
 fn show(cx: &Context, id: &str) -> Result<Report, CliError> {
@@ -229,4 +246,23 @@ fn append_stdin(cx: &Context) -> Result<Report, CliError> {
     }
     cx.remember_outbox();
     Ok(Report::new(format!("{} queued", ids.len()), json!({"queued": Value::from(ids)})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_is_known_by_its_gist() {
+        let row_of = |text: &str| match line::parse(text.as_bytes()) {
+            Line::Entry(e) => row(&e.request),
+            other => panic!("{other:?}"),
+        };
+        let message = r#"{"method":"POST","path":"/m","id":"i","ts":"t","body":{"to_session":"B/x","subject":"hi","body":"long"}}"#;
+        assert_eq!(row_of(message), "i  t  POST /m  B/x hi");
+        let as_text =
+            r#"{"method":"POST","path":"/t","id":"i","ts":"t","body":"{\"text\":\"a\\u001bb\"}"}"#;
+        assert_eq!(row_of(as_text), "i  t  POST /t  a\\u{1b}b");
+        assert_eq!(row_of(r#"{"method":"DELETE","path":"/l/1"}"#), "(no id yet)  -  DELETE /l/1");
+    }
 }

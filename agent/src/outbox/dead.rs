@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 
+use coord_protocol::id::Uuid;
 use coord_protocol::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,7 +22,7 @@ pub struct Letter {
     /// The server's status, when it was the server's verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The entry's id, when it had one.
+    /// The entry's id; of a line that is no entry, one that follows from where it lay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The entry's text.
@@ -36,11 +37,13 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// A line that is no entry.
-    pub fn broken(at: Millis, reason: &str, raw: &[u8]) -> Self {
+    /// A line that is no entry; its id follows from where it lay, so that a second look after a crash
+    /// gives the same one.
+    pub fn broken(at: Millis, id: Uuid, reason: &str, raw: &[u8]) -> Self {
         let text = std::str::from_utf8(raw).ok().map(str::to_owned);
         let hex = text.is_none().then(|| to_hex(raw));
-        Self { at, reason: reason.to_owned(), status: None, id: None, text, hex, answer: None }
+        let id = Some(id.to_string());
+        Self { at, reason: reason.to_owned(), status: None, id, text, hex, answer: None }
     }
 }
 
@@ -124,7 +127,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::open(dir.path()).unwrap();
         std::fs::write(dir.path().join(DEAD), [0; 40]).unwrap();
-        add(&disk, &[Letter::broken(Millis(0), "rubbish", b"x")]).unwrap();
+        add(&disk, &[Letter::broken(Millis(0), Uuid::nil(), "rubbish", b"x")]).unwrap();
         // The newline that the appender put before it may be zeros as well.
         let bytes = disk.read(DEAD, 0).unwrap();
         let torn: Vec<u8> =

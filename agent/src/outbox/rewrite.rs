@@ -154,14 +154,17 @@ fn collect(disk: &dyn Disk, clock: &dyn Clock, settled: &HashSet<String>) -> io:
             end += rest.len() as u64;
         }
         for (at, raw) in lines {
+            let adopted = || adopted_id(&aside.generation, aside.copied + at);
             match line::parse(raw) {
                 Line::Blank => {}
-                Line::Broken(why) => found.letters.push(Letter::broken(clock.wall(), &why, raw)),
+                Line::Broken(why) => {
+                    found.letters.push(Letter::broken(clock.wall(), adopted(), &why, raw));
+                }
                 Line::Entry(e) => {
                     let (id, text) = if let Some(id) = &e.request.id {
                         (id.clone(), e.text.clone())
                     } else {
-                        let id = adopted_id(&aside.generation, aside.copied + at).to_string();
+                        let id = adopted().to_string();
                         let text = e.text_with_id(&id);
                         (id, text)
                     };
@@ -223,7 +226,8 @@ fn let_go(disk: &dyn Disk, clock: &dyn Clock) -> io::Result<()> {
             continue;
         }
         if line::parse(&rest) != Line::Blank {
-            let letter = Letter::broken(clock.wall(), "torn end of a line", &rest);
+            let id = adopted_id(&aside.generation, aside.copied);
+            let letter = Letter::broken(clock.wall(), id, "torn end of a line", &rest);
             dead::add(disk, &[letter])?;
         }
         disk.unlink(&aside.path())?;
@@ -264,7 +268,9 @@ mod tests {
         assert_eq!(lines.len(), 3, "{once}");
         assert_eq!(lines[0], A);
         assert!(lines[1].contains("\"/b\"") && lines[1].contains("\"id\""), "{once}");
-        assert_eq!(dead::list(&disk).unwrap().len(), 1);
+        let letters = dead::list(&disk).unwrap();
+        assert_eq!(letters.len(), 1);
+        assert!(letters[0].id.is_some() && letters[0].text.as_deref() == Some("rubbish"));
         // Again: nothing changes, and nothing lies aside.
         run(&disk);
         assert_eq!(queue(&disk), once);
