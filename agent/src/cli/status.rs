@@ -6,6 +6,7 @@ use serde_json::json;
 use super::reading::{Query, read};
 use super::writing::waiting_here;
 use crate::context::Context;
+use crate::outbox::dead;
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 
@@ -32,8 +33,15 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     if waiting > 0 {
         out.push(format!("waiting here: {waiting} writes not acknowledged by the server"));
     }
-    let json =
-        json!({"session": cx.session.id, "server": cx.base, "waiting": waiting, "status": raw});
+    let elsewhere = cx.other_outboxes().len();
+    if elsewhere > 0 {
+        out.push(format!("writes wait in {elsewhere} other projects too; `coord sync` sends them"));
+    }
+    let dead = dead::list(&cx.outbox).map_or(0, |l| l.len());
+    if dead > 0 {
+        out.push(format!("dead letters: {dead}, see `coord outbox dead`"));
+    }
+    let json = json!({"session": cx.session.id, "server": cx.base, "waiting": waiting, "dead": dead, "status": raw});
     Ok(Report::new(out.join("\n"), json))
 }
 

@@ -38,6 +38,7 @@ fn refused_writes_become_dead_letters_with_the_servers_words() {
     desk.coord(&["msg", "send", "ALL", "right", "b"]).exits(0).says("queued");
     server.restart();
     desk.coord(&["sync"]).exits(0).says("sent 1 write").says("refused (404)").says("LATER");
+    desk.coord(&["status"]).exits(0).says("dead letters: ");
     assert_eq!(texts(&all_messages(&server), "subject"), ["right"], "the others go on");
     desk.coord(&["outbox", "dead"]).exits(0).says("404").says("LATER/claude-main").says("wrong");
     desk.coord(&["outbox", "list"]).exits(0).complains("1 dead letters");
