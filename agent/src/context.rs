@@ -6,6 +6,7 @@ use std::time::Duration;
 use coord_protocol::edge::{Clock, fresh_id};
 use coord_protocol::request::{Method, Request};
 use coord_protocol::session::check as check_session;
+use coord_protocol::wire::Offered;
 use coord_server::edge::{OsRng, SystemClock};
 use coord_server::service::Rules;
 use serde::Serialize;
@@ -79,8 +80,7 @@ impl Context {
     pub fn load(env: Env, cwd: &Path, whose: &Whose<'_>) -> Result<Self, ConfigError> {
         let paths = Paths::find(&env)?;
         let project = project::find(&env, cwd, paths.home.as_deref());
-        let found = identity::find(&env, &paths, &project.root)?;
-        let identity = found.identity;
+        let identity = identity::find(&env, &paths, &project.root)?;
         let machine = identity.machine.clone().unwrap_or_else(|| hostname(&env));
         let user = identity.user.clone().unwrap_or_else(|| user_name(&env));
         let session = match whose {
@@ -168,15 +168,26 @@ impl Context {
         Ok(fate)
     }
 
+    /// Notes that messages were put before this session, once they really were (G31). What cannot be
+    /// told now is queued; what cannot be queued either is forgotten, and they are shown once more.
+    pub fn note_offered(&self, ids: Vec<String>, budget: Duration) -> Result<(), AppendError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ask = Offered { session_id: self.session.id.clone(), ids };
+        let request = self.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
+        self.write(&request, budget).map(drop)
+    }
+
     /// Something was queued here: `coord sync` in another project sends it too, and git is told to
     /// leave the queue alone. Best effort: the outbox itself is found by whoever works here.
     pub fn remember_outbox(&self) {
-        project::exclude_from_git(self.outbox.root(), "coord-queue.*");
         let here = self.outbox.root().display().to_string();
         let known = self.known_outboxes();
         if here.contains('\n') || known.contains(&here) || known.len() >= OUTBOXES_MAX {
             return;
         }
+        project::exclude_from_git(self.outbox.root(), "coord-queue.*");
         if let Ok(file) = self.state.open_append(OUTBOXES) {
             let _ = file.append(format!("{} {here}\n", self.base).as_bytes());
         }
@@ -194,8 +205,8 @@ impl Context {
             .collect()
     }
 
-    /// Forgets outboxes in which nothing waits any more, and gives those that are gone though
-    /// something waited in them when they were last seen: with a work tree that was removed, say.
+    /// Forgets outboxes in which nothing waits any more, and gives those that are gone, with a work
+    /// tree that was removed, say: what had not been sent from there by then is gone, too.
     pub fn forget_done_outboxes(&self) -> Vec<String> {
         let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);

@@ -7,7 +7,7 @@ use coord_protocol::request::{Request, body_bytes};
 use serde_json::Value;
 
 use crate::outbox::append::{AppendError, append};
-use crate::outbox::drain::{Settled, Tools, drain, fits_in_passing};
+use crate::outbox::drain::{Report, Settled, Tools, drain, fits_in_passing};
 use crate::outbox::view::anything_waiting;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge};
@@ -106,14 +106,16 @@ fn behind_others(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<F
     let Ok(report) = drain(t, budget.min(DRAIN_BUDGET), Leave::Anybody) else {
         return queued(waiting);
     };
+    fate_in(&report, request).map_or_else(|| queued(waiting), Ok)
+}
+
+/// What a drain made of a write; `None` when it still waits.
+pub fn fate_in(report: &Report, request: &Request) -> Option<Fate> {
     let mine = |s: &&Settled| s.request.id == request.id;
-    if let Some(s) = report.applied.iter().find(mine) {
-        return Ok(Fate::Done { answer: s.answer.clone(), replayed: s.replayed });
-    }
-    if let Some(s) = report.rejected.iter().find(mine) {
-        return Ok(Fate::Refused { status: s.status, answer: s.answer.clone() });
-    }
-    queued(waiting)
+    let done = |s: &Settled| Fate::Done { answer: s.answer.clone(), replayed: s.replayed };
+    let no = |s: &Settled| Fate::Refused { status: s.status, answer: s.answer.clone() };
+    let applied = report.applied.iter().find(mine).map(done);
+    applied.or_else(|| report.rejected.iter().find(mine).map(no))
 }
 
 fn queue(

@@ -367,14 +367,7 @@ impl Writer {
     }
 
     fn run_one(&mut self, w: &Work<WriteHandler>, state: &mut Stored<()>) -> Reply {
-        let cx = Cx {
-            now: self.clock.now(),
-            rules: &self.rules,
-            rng: &OsRng,
-            id: None,
-            past: false,
-            late: false,
-        };
+        let cx = Cx::at(self.clock.now(), &self.rules, &OsRng);
         let tx = Tx::new(&self.conn);
         let run = || api::write(&tx, &cx, &w.call, w.handler, &w.params);
         match catch_unwind(AssertUnwindSafe(run)) {
@@ -461,14 +454,7 @@ impl Reader {
     }
 
     fn run_one(&self, w: &Work<ReadHandler>) -> Reply {
-        let cx = Cx {
-            now: self.clock.now(),
-            rules: &self.rules,
-            rng: &OsRng,
-            id: None,
-            past: false,
-            late: false,
-        };
+        let cx = Cx::at(self.clock.now(), &self.rules, &OsRng);
         let read = self
             .store
             .still_there()

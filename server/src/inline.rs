@@ -32,7 +32,7 @@ impl Inline {
     /// commit and rollback: a crash in between is a rollback.
     pub fn call(&self, call: &Call, now: Millis, rng: &dyn Rng, keep: bool) -> Stored<Reply> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        let cx = Cx { now, rules: &self.rules, rng, id: None, past: false, late: false };
+        let cx = Cx::at(now, &self.rules, rng);
         let done = api::perform(&Tx::new(&self.conn), &cx, call);
         let end = if keep && done.is_ok() { "COMMIT" } else { "ROLLBACK" };
         self.conn.execute_batch(end)?;

@@ -1,7 +1,7 @@
 //! The engine of one workstation: several processes share a database file, no process of it runs on.
 //! Each call opens the file, runs in one transaction, and is gone (design 2, "local authority").
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use coord_protocol::edge::{Clock, Rng, fresh_id};
 use coord_protocol::lease::RESTART_GRACE;
@@ -19,7 +19,6 @@ const FORGET_ONE_IN: u64 = 1_000;
 /// A database file of this workstation, as one call sees it.
 pub struct Local<'a> {
     conn: Connection,
-    path: PathBuf,
     rules: Rules,
     clock: &'a dyn Clock,
     rng: &'a dyn Rng,
@@ -37,12 +36,7 @@ impl<'a> Local<'a> {
         boot_id: String,
     ) -> Result<Self, OpenError> {
         let conn = open_shared(path)?;
-        Ok(Self { conn, path: path.to_owned(), rules, clock, rng, boot_id })
-    }
-
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { conn, rules, clock, rng, boot_id })
     }
 
     /// The name of this database.
@@ -74,7 +68,7 @@ impl<'a> Local<'a> {
     }
 
     fn cx(&self, now: Millis) -> Cx<'_> {
-        Cx { now, rules: &self.rules, rng: self.rng, id: None, past: false, late: false }
+        Cx::at(now, &self.rules, self.rng)
     }
 
     fn write<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {

@@ -58,7 +58,10 @@ impl Workstation {
     pub fn bound_by_permissions(mut self) -> Self {
         if rustix::process::geteuid().is_root() {
             let copy = self.home().join("coord");
-            fs::copy(&self.program, &copy).expect("the program can be copied");
+            // By a process of its own: a handle of ours, open for writing, would be inherited by
+            // what other tests start at this moment, and the copy would be "busy".
+            let cp = Command::new("cp").arg(&self.program).arg(&copy).status();
+            assert!(cp.is_ok_and(|s| s.success()), "the program can be copied");
             self.program = copy;
             give_away(self.home()).expect("root can give files away");
             self.unprivileged = true;

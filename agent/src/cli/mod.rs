@@ -23,6 +23,7 @@ use coord_protocol::exit;
 
 use crate::config::env::Env;
 use crate::context::{Context, Whose};
+use crate::send::TRY_BUDGET;
 use crate::ui::report::{CliError, Report, finish, print};
 
 pub(crate) use session::registration;
@@ -151,8 +152,9 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     let offers = outcome.as_ref().map(|r| r.offers.clone()).unwrap_or_default();
     let (code, taken) = print(outcome, as_json);
     // Only what was really handed over counts as offered (G31).
-    if taken && !offers.is_empty() {
-        msg::note_offered(&cx, offers);
+    if taken {
+        // What cannot be noted is shown once more.
+        let _ = cx.note_offered(offers, TRY_BUDGET);
     }
     code
 }

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use coord_protocol::exit;
 use coord_protocol::request::Method;
 use coord_protocol::session::{ALL_SESSIONS, address};
-use coord_protocol::wire::{Message, Messages, Offered, ReadMessages, Receipt, SendMessage};
+use coord_protocol::wire::{Message, Messages, ReadMessages, Receipt, SendMessage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,9 +15,7 @@ use super::text::from_arg_or_file;
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
 use crate::hook::digest;
-use crate::outbox::append::append;
 use crate::remote::breaker::Leave;
-use crate::send::TRY_BUDGET;
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 
@@ -147,16 +145,6 @@ fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
 /// The messages that were not put before this session yet.
 pub(super) fn not_offered(messages: &[Message]) -> Vec<String> {
     messages.iter().filter(|m| m.offered_at.is_none()).map(|m| m.id.clone()).collect()
-}
-
-/// Notes that messages were put before this session. What cannot be said now is queued; what cannot
-/// be queued is lost, and the messages are offered once more.
-pub(super) fn note_offered(cx: &Context, ids: Vec<String>) {
-    let ask = Offered { session_id: cx.session.id.clone(), ids };
-    let request = cx.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
-    if cx.write(&request, TRY_BUDGET).is_err() {
-        let _ = append(&cx.outbox, &request);
-    }
 }
 
 fn mark_read(

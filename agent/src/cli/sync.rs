@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coord_protocol::edge::{Clock, Rng};
+use coord_protocol::edge::Clock;
 use coord_protocol::exit;
 use coord_protocol::request::Method;
 use serde_json::{Value, json};
@@ -66,8 +66,7 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     }
     let gone = cx.forget_done_outboxes();
     out.extend(
-        gone.iter()
-            .map(|g| format!("gone, with writes that were queued in it and not sent: {}", line(g))),
+        gone.iter().map(|g| format!("gone, with whatever was still queued in it: {}", line(g))),
     );
     // One try is enough: what the drain has just found out holds for the mail, too.
     let leave = if all.stopped.is_some() { Leave::Anybody } else { leave };
@@ -187,7 +186,7 @@ fn unread(cx: &Context, leave: Leave, brief: bool, out: &mut Vec<String>) -> (Ve
             (Vec::new(), json!(mail))
         }
         Ok(mail) if brief => {
-            let boundary = format!("{:08x}", cx.rng.u64() & 0xffff_ffff);
+            let boundary = digest::boundary(&cx.rng);
             let d = digest::for_model(&mail.messages, mail.messages.len(), &boundary);
             out.push(d.text);
             (not_offered(&mail.messages[..d.shown]), json!(mail))

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::outbox::append::AppendError;
 use crate::outbox::view;
 use crate::remote::breaker::Leave;
-use crate::send::{Fate, TRY_BUDGET};
+use crate::send::{Fate, TRY_BUDGET, fate_in};
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report, say_now};
 
@@ -63,7 +63,7 @@ pub(super) fn send(
         request.id = Some(id.0.clone());
     }
     let id = request.id.clone().unwrap_or_default();
-    let fate = if args.wait { patiently(cx, &request) } else { at_once(cx, &request) };
+    let fate = if args.wait { patiently(cx, &request) } else { cx.write(&request, TRY_BUDGET) };
     match fate.map_err(|e| not_kept(&e, &request))? {
         Fate::Done { answer, replayed } => {
             let report = Report::new(
@@ -87,10 +87,6 @@ pub(super) fn send(
     }
 }
 
-fn at_once(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
-    cx.write(request, TRY_BUDGET)
-}
-
 /// The seed's literal behaviour in the foreground: wait the server's time, retry once, then queue.
 fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
     let breaker = cx.breaker();
@@ -110,14 +106,7 @@ fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
     let Ok(report) = crate::outbox::drain::drain(&tools, TRY_BUDGET, Leave::Force) else {
         return Ok(first);
     };
-    let id = &request.id;
-    if let Some(s) = report.applied.iter().find(|s| s.request.id == *id) {
-        return Ok(Fate::Done { answer: s.answer.clone(), replayed: s.replayed });
-    }
-    if let Some(s) = report.rejected.iter().find(|s| s.request.id == *id) {
-        return Ok(Fate::Refused { status: s.status, answer: s.answer.clone() });
-    }
-    Ok(first)
+    Ok(fate_in(&report, request).unwrap_or(first))
 }
 
 /// The write is neither sent nor kept: the caller gets it back on stderr (G2).

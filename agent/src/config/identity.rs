@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -35,40 +35,31 @@ pub struct Identity {
     pub coord_token_file: Option<String>,
 }
 
-/// The identity, and the file it came from.
-#[derive(Debug, Clone, Default)]
-pub struct Found {
-    /// What the file says; empty when there is none.
-    pub identity: Identity,
-    /// Where it was found.
-    pub path: Option<PathBuf>,
-}
-
 /// Looks for the file: `COORD_IDENTITY`, then `.claude/identity.json` of the project, then of the
 /// home folder, then `identity.json` in coord's config folder. The first that exists is taken.
-pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Found, ConfigError> {
+pub fn find(env: &Env, paths: &Paths, project_root: &Path) -> Result<Identity, ConfigError> {
     if let Some(path) = env.path("COORD_IDENTITY") {
         let identity = read(&path)?.ok_or_else(|| ConfigError::File {
             path: path.display().to_string(),
             why: "COORD_IDENTITY names this file, and it does not exist".to_owned(),
         })?;
-        return Ok(Found { identity, path: Some(path) });
+        return Ok(identity);
     }
     let own = project_root.join(".claude").join(NAME);
     let is_home = paths.home.as_deref() == Some(project_root);
     if let (false, Some(identity)) = (is_home, read(&own)?) {
         refuse_foreign(&own, &identity)?;
-        return Ok(Found { identity, path: Some(own) });
+        return Ok(identity);
     }
     let mut places = Vec::new();
     places.extend(paths.home.as_ref().map(|h| h.join(".claude").join(NAME)));
     places.push(paths.config.join(NAME));
     for path in places {
         if let Some(identity) = read(&path)? {
-            return Ok(Found { identity, path: Some(path) });
+            return Ok(identity);
         }
     }
-    Ok(Found::default())
+    Ok(Identity::default())
 }
 
 /// A file of a project may have come from somebody else. It never says where a token is; and when git
@@ -131,7 +122,7 @@ pub fn check_base(base: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn setup(json: &str) -> (tempfile::TempDir, Result<Found, ConfigError>) {
+    fn setup(json: &str) -> (tempfile::TempDir, Result<Identity, ConfigError>) {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join(".claude")).unwrap();
         fs::write(dir.path().join(".claude/identity.json"), json).unwrap();
@@ -144,9 +135,7 @@ mod tests {
     #[test]
     fn fields_are_optional_and_unknown_ones_ignored() {
         let (_d, found) = setup("\u{feff}{\"machine\":\"BOX\",\"vault\":1}");
-        let found = found.unwrap();
-        assert_eq!(found.identity.machine.as_deref(), Some("BOX"));
-        assert!(found.path.is_some());
+        assert_eq!(found.unwrap().machine.as_deref(), Some("BOX"));
     }
 
     #[test]

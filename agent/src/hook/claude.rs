@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use coord_protocol::edge::{Clock, Rng};
+use coord_protocol::edge::Clock;
 use coord_protocol::request::Method;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{CheckedIn, EndSession, Offered, RegisterSession};
+use coord_protocol::wire::{CheckedIn, EndSession, RegisterSession};
 use serde_json::json;
 
 use super::input::Input;
@@ -14,7 +14,6 @@ use super::{Answer, digest};
 use crate::cli::registration;
 use crate::context::Context;
 use crate::local_server::log;
-use crate::outbox::append::append;
 use crate::outbox::drain::{drain, fits_in_passing};
 use crate::outbox::view;
 use crate::remote::Outgoing;
@@ -54,8 +53,7 @@ fn session_start(cx: Context, input: &Input) -> Answer {
         Ok(mail) => {
             let fresh = mail.unread;
             if !fresh.is_empty() {
-                let boundary = format!("{:08x}", cx.rng.u64() & 0xffff_ffff);
-                let d = digest::for_model(&fresh, mail.unread_count, &boundary);
+                let d = digest::for_model(&fresh, mail.unread_count, &digest::boundary(&cx.rng));
                 said.push(d.text);
                 printed = fresh.into_iter().take(d.shown).map(|m| m.id).collect();
             }
@@ -79,7 +77,11 @@ fn session_start(cx: Context, input: &Input) -> Answer {
         "hookEventName": "SessionStart",
         "additionalContext": said.join("\n"),
     }});
-    let after = move || note_offered(&cx, printed);
+    let after = move || {
+        if let Err(e) = cx.note_offered(printed, AFTER_BUDGET) {
+            log(&cx.state, &format!("{} offered: {e}", cx.clock.wall()));
+        }
+    };
     Answer { object, after: Some(Box::new(after)) }
 }
 
@@ -132,25 +134,10 @@ fn check_in(cx: &Context, source: &str, until: Millis) -> Result<CheckedIn, Stri
     serde_json::from_slice(&answer.body).map_err(|e| e.to_string())
 }
 
-/// After the answer was flushed. What cannot be told now is queued; what cannot be queued is
-/// forgotten, and the messages are shown once more.
-fn note_offered(cx: &Context, ids: Vec<String>) {
-    if ids.is_empty() {
-        return;
-    }
-    let ask = Offered { session_id: cx.session.id.clone(), ids };
-    let request = cx.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
-    if let Err(e) = cx.write(&request, AFTER_BUDGET) {
-        log(&cx.state, &format!("{} offered: {e}", cx.clock.wall()));
-    }
-}
-
 fn session_end(cx: &Context, input: &Input) {
     let ask = EndSession { session_id: cx.session.id.clone(), reason: input.reason.clone() };
     let request = cx.request(Method::Post, "/api/coord/sessions/end", Some(&ask));
-    let kept =
-        cx.write(&request, NETWORK_BUDGET).map(|_| ()).or_else(|_| append(&cx.outbox, &request));
-    if let Err(e) = kept {
+    if let Err(e) = cx.write(&request, NETWORK_BUDGET) {
         log(&cx.state, &format!("{} session end: {e}", cx.clock.wall()));
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use coord_protocol::edge::Rng;
 use coord_protocol::wire::Message;
 
 use crate::ui::neutral::{cut, line, lines};
@@ -48,6 +49,11 @@ pub struct Digest {
 /// For a person: all of it.
 pub fn for_people(messages: &[Message]) -> String {
     messages.iter().map(|m| block(m, usize::MAX)).collect::<Vec<_>>().join("\n")
+}
+
+/// A boundary that nobody could know beforehand.
+pub fn boundary(rng: &dyn Rng) -> String {
+    format!("{:08x}", rng.u64() & 0xffff_ffff)
 }
 
 /// For a model's context: framed, capped, between two lines with a boundary that nobody could know.

@@ -54,6 +54,13 @@ pub struct Cx<'a> {
     pub late: bool,
 }
 
+impl<'a> Cx<'a> {
+    /// Of a wish that comes by itself and in time.
+    pub fn at(now: Millis, rules: &'a Rules, rng: &'a dyn Rng) -> Self {
+        Self { now, rules, rng, id: None, past: false, late: false }
+    }
+}
+
 impl Cx<'_> {
     /// A session is heard of: a sign of life, unless the wish comes late; then it is only known.
     pub fn touch(&self, tx: &Tx<'_>, session: &str) -> Stored<()> {

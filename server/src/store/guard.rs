@@ -132,11 +132,6 @@ impl Store {
             Ok(_) | Err(_) => Err(StoreError::Gone(self.path.display().to_string())),
         }
     }
-
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// Opens (or makes) a file that several processes of one workstation share: no lock beside it, no
