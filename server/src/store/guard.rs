@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -12,6 +12,8 @@ use crate::edge::{network_file_system, network_file_systems_allowed};
 
 /// First SQLite without the WAL-reset corruption (G37).
 const SQLITE_OLDEST: i32 = 3_051_003;
+/// How long processes that open a shared file at once wait for each other.
+const OPEN_SHARED_WITHIN: Duration = Duration::from_secs(1);
 /// How long a write waits for a lock that a foreign program holds.
 const BUSY: Duration = Duration::from_secs(1);
 const STATEMENTS_CACHED: usize = 128;
@@ -150,6 +152,19 @@ pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
     {
         return Err(OpenError::Network { path: path.to_owned(), name });
     }
+    let until = Instant::now() + OPEN_SHARED_WITHIN;
+    loop {
+        match prepare_shared(path) {
+            // The change of a new file to WAL does not wait for others; so we do.
+            Err(OpenError::Sqlite(e)) if is_busy(&e) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn prepare_shared(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -157,6 +172,11 @@ pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
     configure(&conn)?;
     migrate(&conn, Some(path))?;
     Ok(conn)
+}
+
+fn is_busy(e: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(e.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
 }
 
 /// Settings of every connection, also of one in memory.
