@@ -254,6 +254,7 @@ fn begin(conn: &Connection) -> Stored<LeaseClock<SystemClock>> {
         tx.set_instance(&format!("coord-{}", fresh_id(&SystemClock, &OsRng).simple()))?;
     }
     tx.grant_grace(stopped, now, RESTART_GRACE)?;
+    tx.begin_run(&fresh_id(&SystemClock, &OsRng).simple().to_string())?;
     tx.set_last_time(now)?;
     conn.execute_batch("COMMIT")?;
     Ok(clock)

@@ -102,6 +102,7 @@ impl<'a> Local<'a> {
         let now = self.time(tx)?;
         if tx.boot_anchor(&self.boot_id)?.is_none() {
             tx.grant_grace(tx.last_time()?, now, RESTART_GRACE)?;
+            tx.begin_run(&fresh_id(self.clock, self.rng).simple().to_string())?;
             tx.set_boot_anchor(&self.boot_id, now.0.saturating_sub(self.clock.boot().0))?;
         }
         Ok(now)

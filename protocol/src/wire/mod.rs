@@ -1,6 +1,7 @@
 //! The shapes on the wire: what requests ask and what answers say. Unknown fields are accepted
 //! (G36); names follow seed 000 and the glossary.
 
+mod changes;
 mod components;
 mod decisions;
 mod error;
@@ -11,6 +12,7 @@ mod status;
 mod todos;
 mod work;
 
+pub use changes::{Change, ChangeFeed};
 pub use components::{
     Component, ComponentChange, ComponentHistory, Components, SetComponent, SetComponentAt,
 };

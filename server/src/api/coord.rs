@@ -15,14 +15,18 @@ use crate::service::claims::{self, Claimed, End, LockFilter, Release};
 use crate::service::messages::{self, MessageFilter};
 use crate::service::once::Told;
 use crate::service::{
-    Answer, Cx, Refusal, components, decisions, sessions, status as overview, todos, work,
+    Answer, Cx, Refusal, components, decisions, feed, sessions, status as overview, todos, work,
 };
-use crate::store::{Tx, View};
+use crate::store::{Scope, Tx, View};
 
 impl Matched<'_> {
     /// How many rows are wanted.
     fn limit(&self) -> Result<usize, Refusal> {
-        let Some(text) = self.query("limit") else { return Ok(PAGE_DEFAULT) };
+        self.limit_or(PAGE_DEFAULT)
+    }
+
+    fn limit_or(&self, default: usize) -> Result<usize, Refusal> {
+        let Some(text) = self.query("limit") else { return Ok(default) };
         match text.parse::<usize>() {
             Ok(n) if (1..=PAGE_MAX).contains(&n) => Ok(n),
             Ok(_) | Err(_) => {
@@ -38,6 +42,11 @@ impl Matched<'_> {
         })
     }
 
+    /// A list of names, divided by commas; each percent-encoded once more when it holds one.
+    fn list(&self, name: &str) -> Option<Vec<String>> {
+        Some(self.query(name)?.split(',').map(decode_segment).collect())
+    }
+
     fn needed(&self, name: &str) -> Result<String, Refusal> {
         self.query(name).ok_or_else(|| Refusal::new(422, format!("{name} is missing in the query")))
     }
@@ -46,6 +55,11 @@ impl Matched<'_> {
 pub(super) fn status(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (project, session) = (m.query("project_key"), m.query("session_id"));
     ok(&overview::overview(v, cx, project.as_deref(), session.as_deref())?)
+}
+
+pub(super) fn changes(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let scope = Scope { projects: m.list("project_key"), machines: m.list("machine") };
+    ok(&feed::changes(v, cx, m.query("since").as_deref(), &scope, m.limit_or(PAGE_MAX)?)?)
 }
 
 // Locks

@@ -47,6 +47,7 @@ static ROUTES: &[Route] = &[
     Route { method: "GET", path: "/health", handler: Handler::Health },
     Route { method: "GET", path: "/readyz", handler: Handler::Ready },
     read("/api/coord/status", coord::status),
+    read("/api/coord/changes", coord::changes),
     read("/api/coord/locks", coord::list_locks),
     read("/api/coord/locks/*", coord::show_lock),
     write("POST", "/api/coord/locks", coord::claim_lock),

@@ -4,6 +4,7 @@
 pub mod claims;
 pub mod components;
 pub mod decisions;
+pub mod feed;
 mod fields;
 pub mod messages;
 pub mod once;

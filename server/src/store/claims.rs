@@ -43,7 +43,7 @@ pub struct ClaimRow {
 const COLUMNS: &str =
     "claim.id, claim.project_key, claim.session_id, resource, description, ttl_ms,
     fence, acquired_at, MAX(claim.last_activity, COALESCE(session.last_seen, 0)), expires_at,
-    claim.ended_at, end_reason, is_glob FROM claim LEFT JOIN session USING (session_id)";
+    claim.ended_at, claim.end_reason, is_glob FROM claim LEFT JOIN session USING (session_id)";
 
 fn claim(r: &Row<'_>) -> rusqlite::Result<ClaimRow> {
     Ok(ClaimRow {

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 
 use super::OpenError;
 
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_init.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/0001_init.sql"), include_str!("schema/0002_feed.sql")];
 
 /// The schema that this program writes.
 pub const SCHEMA_VERSION: usize = MIGRATIONS.len();
@@ -21,7 +22,8 @@ pub fn migrate(conn: &Connection, file: Option<&Path>) -> Result<(), OpenError> 
         return Err(OpenError::NewerSchema { found, known: SCHEMA_VERSION });
     }
     for (at, sql) in MIGRATIONS.iter().enumerate().skip(found) {
-        if let (Some(file), true) = (file, at > 0) {
+        // A database that is only being made has nothing to lose.
+        if let (Some(file), true) = (file, found > 0) {
             back_up(conn, &backup_name(file, at))?;
         }
         conn.execute_batch("BEGIN IMMEDIATE")?;

@@ -5,6 +5,7 @@ mod applied;
 mod claims;
 mod components;
 mod decisions;
+mod feed;
 mod guard;
 mod messages;
 mod meta;
@@ -19,6 +20,7 @@ use rusqlite::Connection;
 
 pub use applied::Applied;
 pub use claims::ClaimRow;
+pub use feed::{Changed, Changes, RowMap, Scope};
 pub(crate) use guard::configure;
 pub use guard::{OpenError, Store, open_shared};
 pub use messages::{Mailboxes, Page};

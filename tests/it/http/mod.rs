@@ -2,6 +2,7 @@
 
 mod abuse;
 mod batch;
+mod changes;
 mod crash;
 mod database;
 mod errors;

@@ -1,0 +1,237 @@
+//! The change feed: rows in the order of their latest change, and the same rows put into a replica.
+//! Rows travel as they stand in the tables, column by column, so that nothing can be forgotten.
+
+use coord_protocol::session::ALL_SESSIONS;
+use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use rusqlite::{ToSql, params, params_from_iter};
+use serde_json::{Map, Value};
+
+use super::{Stored, Tx, View, limit};
+
+/// A page of changes holds about this much text at most.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Runs of the engine that are remembered; a cursor from before them begins anew.
+const RUNS_MAX: usize = 1_000;
+
+/// The tables of the feed; the number is what the triggers write into `change.kind`.
+const TABLES: [&str; 10] = [
+    "session",
+    "claim",
+    "component",
+    "component_change",
+    "workflow",
+    "work_item",
+    "message",
+    "receipt",
+    "todo",
+    "decision",
+];
+
+/// A row as it stands.
+pub type RowMap = Map<String, Value>;
+
+/// A row that changed.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// Its place in the order of changes.
+    pub seq: i64,
+    /// Its table.
+    pub kind: &'static str,
+    /// The row.
+    pub row: RowMap,
+}
+
+/// A piece of the feed.
+#[derive(Debug)]
+pub struct Changes {
+    /// What concerns the caller, in order.
+    pub rows: Vec<Changed>,
+    /// How far the look went.
+    pub up_to: i64,
+    /// There is more behind it.
+    pub more: bool,
+}
+
+/// What concerns a caller. Absent lists let everything through.
+#[derive(Debug, Default)]
+pub struct Scope {
+    /// Rows of these projects, and rows of no project.
+    pub projects: Option<Vec<String>>,
+    /// Messages to and from sessions of these machines, and broadcasts.
+    pub machines: Option<Vec<String>>,
+}
+
+impl View<'_> {
+    /// The place of the latest change.
+    pub fn feed_head(&self) -> Stored<i64> {
+        self.number("SELECT MAX(seq) FROM change", [])
+    }
+
+    /// The run of the engine that is on.
+    pub fn current_run(&self) -> Stored<String> {
+        let last = "SELECT id FROM run ORDER BY rowid DESC LIMIT 1";
+        Ok(self.row(last, [], |r| r.get(0))?.unwrap_or_default())
+    }
+
+    /// How far the feed of a run went; `None` when there was no such run here.
+    pub fn end_of_run(&self, run: &str) -> Stored<Option<i64>> {
+        self.row(
+            "SELECT COALESCE((SELECT began FROM run n WHERE n.rowid > r.rowid ORDER BY n.rowid),
+               (SELECT MAX(seq) FROM change), 0) FROM run r WHERE r.id = ?1",
+            [run],
+            |r| r.get(0),
+        )
+    }
+
+    /// Rows whose latest change lies behind `since`: the first `most` of the order are looked at.
+    pub fn changes(&self, since: i64, scope: &Scope, most: usize) -> Stored<Changes> {
+        let found: Vec<(i64, i64, i64)> = self.rows(
+            "SELECT seq, kind, at FROM change WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            params![since, limit(most + 1)],
+            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
+        )?;
+        let mut page = Changes { rows: Vec::new(), up_to: since, more: found.len() > most };
+        let mut bytes = 0;
+        for (seq, kind, at) in found.into_iter().take(most) {
+            if bytes > PAGE_BYTES_MAX {
+                page.more = true;
+                break;
+            }
+            page.up_to = seq;
+            let Some(kind) = usize::try_from(kind - 1).ok().and_then(|k| TABLES.get(k)) else {
+                continue;
+            };
+            let Some(row) = self.row_at(kind, at)? else { continue };
+            if self.concerns(scope, kind, &row)? {
+                bytes += row.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+                page.rows.push(Changed { seq, kind, row });
+            }
+        }
+        Ok(page)
+    }
+
+    fn row_at(&self, table: &str, at: i64) -> Stored<Option<RowMap>> {
+        let mut stmt =
+            self.conn.prepare_cached(&format!("SELECT * FROM {table} WHERE rowid = ?1"))?;
+        let names: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
+        let mut rows = stmt.query([at])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut map = RowMap::new();
+        for (n, name) in names.into_iter().enumerate() {
+            map.insert(name, json_of(row.get_ref(n)?));
+        }
+        Ok(Some(map))
+    }
+
+    fn concerns(&self, scope: &Scope, kind: &str, row: &RowMap) -> Stored<bool> {
+        let text = |name: &str| row.get(name).and_then(Value::as_str);
+        let of_machines = |session: Option<&str>| {
+            let machine = session.and_then(|s| s.split('/').next());
+            scope
+                .machines
+                .as_ref()
+                .is_none_or(|all| all.iter().any(|m| Some(m.as_str()) == machine))
+        };
+        let of_projects = || {
+            let key = text("project_key");
+            let all = scope.projects.as_ref();
+            all.is_none_or(|all| key.is_none_or(|key| all.iter().any(|p| p == key)))
+        };
+        Ok(match kind {
+            "message" => {
+                text("to_session") == Some(ALL_SESSIONS)
+                    || of_machines(text("to_session"))
+                    || of_machines(text("from_session"))
+            }
+            "receipt" => {
+                of_machines(text("session_id")) || {
+                    let seq = row.get("message_seq").and_then(Value::as_i64);
+                    let from: Option<String> = self.row(
+                        "SELECT from_session FROM message WHERE seq = ?1",
+                        [seq.unwrap_or(0)],
+                        |r| r.get(0),
+                    )?;
+                    of_machines(from.as_deref())
+                }
+            }
+            "session" => {
+                of_projects() || (scope.machines.is_some() && of_machines(text("session_id")))
+            }
+            _ => of_projects(),
+        })
+    }
+}
+
+fn json_of(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Integer(n) => Value::from(n),
+        ValueRef::Real(x) => Value::from(x),
+        ValueRef::Text(t) => Value::from(String::from_utf8_lossy(t)),
+        // No table of the feed holds bytes.
+        ValueRef::Null | ValueRef::Blob(_) => Value::Null,
+    }
+}
+
+/// A JSON value as SQLite takes it.
+struct Plain<'a>(&'a Value);
+
+impl ToSql for Plain<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let owned = match self.0 {
+            Value::String(s) => return Ok(ToSqlOutput::Borrowed(ValueRef::Text(s.as_bytes()))),
+            Value::Null | Value::Array(_) | Value::Object(_) => SqlValue::Null,
+            Value::Bool(b) => SqlValue::Integer(i64::from(*b)),
+            Value::Number(n) => {
+                let real = || SqlValue::Real(n.as_f64().unwrap_or(0.0));
+                n.as_i64().map_or_else(real, SqlValue::Integer)
+            }
+        };
+        Ok(ToSqlOutput::Owned(owned))
+    }
+}
+
+impl Tx<'_> {
+    /// A run of the engine begins.
+    pub fn begin_run(&self, id: &str) -> Stored<()> {
+        self.run("INSERT INTO run VALUES (?1, COALESCE((SELECT MAX(seq) FROM change), 0))", [id])?;
+        self.run(
+            "DELETE FROM run WHERE rowid <= (SELECT MAX(rowid) FROM run) - ?1",
+            [limit(RUNS_MAX)],
+        )?;
+        Ok(())
+    }
+
+    /// Puts a row of another database's feed here, in place of what stands here under its number.
+    /// Columns that are not known here are left out (G36); an unknown table is nothing.
+    pub fn put_row(&self, kind: &str, row: &RowMap) -> Stored<()> {
+        if !TABLES.contains(&kind) {
+            return Ok(());
+        }
+        let known = self.columns_of(kind)?;
+        let columns: Vec<&str> =
+            row.keys().map(String::as_str).filter(|c| known.iter().any(|k| k == c)).collect();
+        let places: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
+        let sets: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+        let sql = format!(
+            "INSERT INTO {kind} ({}) VALUES ({}) ON CONFLICT (seq) DO UPDATE SET {}",
+            columns.join(", "),
+            places.join(", "),
+            sets.join(", ")
+        );
+        self.run(&sql, params_from_iter(columns.iter().map(|c| Plain(&row[*c]))))?;
+        Ok(())
+    }
+
+    fn columns_of(&self, table: &str) -> Stored<Vec<String>> {
+        let stmt = self.conn.prepare_cached(&format!("SELECT * FROM {table}"))?;
+        Ok(stmt.column_names().into_iter().map(str::to_owned).collect())
+    }
+
+    /// Empties all tables of the feed.
+    pub fn clear_feed(&self) -> Stored<()> {
+        for table in TABLES.iter().rev().chain(&["change"]) {
+            self.run(&format!("DELETE FROM {table}"), [])?;
+        }
+        Ok(())
+    }
+}
