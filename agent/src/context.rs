@@ -148,6 +148,7 @@ impl Context {
             seq: None,
             not_after: None,
             past: false,
+            waited_ms: None,
         }
     }
 }

@@ -65,6 +65,9 @@ pub struct Request {
     /// Set by the sender when `not_after` is over: record it, grant nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub past: bool,
+    /// Set by the sender: for how many milliseconds it has waited, by the clock that wrote `ts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<u64>,
 }
 
 /// Why a path cannot be sent.

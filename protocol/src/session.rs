@@ -7,6 +7,9 @@ pub const ALL_SESSIONS: &str = "ALL_SESSIONS";
 /// The session part of a machine's own mailbox: `<MACHINE>/claude-main`.
 pub const MAIN: &str = "claude-main";
 
+/// Who speaks when the engine itself has something to tell.
+pub const SYSTEM: &str = "coord/server";
+
 /// Why a session name or address is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSession {

@@ -2,6 +2,7 @@
 //! Each call opens the file, runs in one transaction, and is gone (design 2, "local authority").
 
 use std::path::Path;
+use std::time::Duration;
 
 use coord_protocol::edge::{Clock, Rng, fresh_id};
 use coord_protocol::lease::RESTART_GRACE;
@@ -18,7 +19,7 @@ const FORGET_ONE_IN: u64 = 1_000;
 
 /// A database file of this workstation, as one call sees it.
 pub struct Local<'a> {
-    conn: Connection,
+    pub(crate) conn: Connection,
     rules: Rules,
     clock: &'a dyn Clock,
     rng: &'a dyn Rng,
@@ -35,8 +36,23 @@ impl<'a> Local<'a> {
         rng: &'a dyn Rng,
         boot_id: String,
     ) -> Result<Self, OpenError> {
-        let conn = open_shared(path)?;
-        Ok(Self { conn, rules, clock, rng, boot_id })
+        Ok(Self::over(open_shared(path)?, rules, clock, rng, boot_id))
+    }
+
+    /// Over an open database.
+    pub(crate) fn over(
+        conn: Connection,
+        rules: Rules,
+        clock: &'a dyn Clock,
+        rng: &'a dyn Rng,
+        boot_id: String,
+    ) -> Self {
+        Self { conn, rules, clock, rng, boot_id }
+    }
+
+    /// What is in the database.
+    pub(crate) fn view(&self) -> View<'_> {
+        View::new(&self.conn)
     }
 
     /// The name of this database.
@@ -71,7 +87,24 @@ impl<'a> Local<'a> {
         Cx::at(now, &self.rules, self.rng)
     }
 
-    fn write<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {
+    /// Does a write of this workstation that the server has not seen yet, as if it were the server
+    /// (G27). `waited` ago it was made: that is when it counts.
+    pub(crate) fn provisional(&self, tx: &Tx<'_>, call: &Call, waited: Duration) -> Stored<Reply> {
+        let waited = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
+        let then = Millis(self.time(tx)?.0.saturating_sub(waited));
+        api::perform(tx, &Cx { provisional: true, ..self.cx(then) }, call)
+    }
+
+    /// Runs in a transaction of which nothing stays.
+    pub(crate) fn tried<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let done = run(&Tx::new(&self.conn));
+        self.conn.execute_batch("ROLLBACK")?;
+        done
+    }
+
+    /// Runs in one transaction.
+    pub(crate) fn write<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let done = run(&Tx::new(&self.conn));
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -111,11 +144,9 @@ impl<'a> Local<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-    use std::time::Duration;
-
     use super::*;
     use crate::edge::OsRng;
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     /// Clocks that a test sets.
     #[derive(Default)]

@@ -351,6 +351,7 @@ fn post(what: &str, body: Value) -> Request {
         seq: None,
         not_after: None,
         past: false,
+        waited_ms: None,
     }
 }
 

@@ -402,7 +402,10 @@ impl Run<'_> {
             .as_deref()
             .and_then(|t| Millis::parse(t).ok())
             .is_some_and(|t| self.t.clock.wall() > t);
-        Request { past: late, ..request.clone() }
+        let made = request.ts.as_deref().and_then(|t| Millis::parse(t).ok());
+        let waited = made.map(|t| self.t.clock.wall().since(t));
+        let waited_ms = waited.map(|w| u64::try_from(w.as_millis()).unwrap_or(u64::MAX));
+        Request { past: late, waited_ms, ..request.clone() }
     }
 }
 
@@ -434,7 +437,11 @@ fn letter(at: Millis, s: &Settled) -> io::Result<Letter> {
         reason: said.to_owned(),
         status: Some(s.status),
         id: s.request.id.clone(),
-        text: Some(serde_json::to_string(&Request { past: false, ..s.request.clone() })?),
+        text: Some(serde_json::to_string(&Request {
+            past: false,
+            waited_ms: None,
+            ..s.request.clone()
+        })?),
         hex: None,
         answer: Some(s.answer.clone()),
     })

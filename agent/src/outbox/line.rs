@@ -109,6 +109,7 @@ fn entry(text: &str) -> Result<Entry, String> {
             seq: map.get("seq").and_then(Value::as_u64),
             not_after: shown("not_after"),
             past: false,
+            waited_ms: None,
         },
         blank_id: id.is_none() && map.contains_key("id"),
         text: text.to_owned(),

@@ -45,8 +45,14 @@ pub struct Lock {
     pub last_activity: Millis,
     /// When it ends by itself.
     pub expires_at: Option<Millis>,
-    /// Grows with each grant: a holder proves with it that it is the latest.
-    pub fence: i64,
+    /// Grows with each grant: a holder proves with it that it is the latest. A provisional claim
+    /// has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<i64>,
+    /// Granted on this workstation alone while the server was away: it keeps out other processes
+    /// here and nobody else, until the server settles it (G27).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
     /// When it ended; absent while it is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Millis>,
@@ -59,6 +65,9 @@ pub struct Lock {
     /// Abandoned locks that were ended to make way for this one (the 2-hour rule).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub released_stale: Vec<EndedLock>,
+    /// Of a claim that waited for the server: what others held meanwhile, and gave back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlapped: Vec<EndedLock>,
 }
 
 /// A lock that is over.

@@ -55,6 +55,7 @@ fn entry_call(entry: Request) -> Result<(Call, WriteHandler, Vec<String>), Reply
         session: entry.session,
         past: entry.past,
         late: true,
+        waited_ms: entry.waited_ms,
         ..Call::default()
     };
     match find(&call) {

@@ -8,6 +8,7 @@ mod json;
 mod routes;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use coord_protocol::id::Uuid;
 use coord_protocol::limits::RETRY_AFTER_SECS;
@@ -46,6 +47,8 @@ pub struct Call {
     pub past: bool,
     /// An entry of a batch: it may have waited for long.
     pub late: bool,
+    /// For how long, as its sender says.
+    pub waited_ms: Option<u64>,
 }
 
 /// An answer, ready to be sent.
@@ -222,6 +225,7 @@ pub fn write(
         id: call.key.as_deref().and_then(|k| Uuid::try_parse(k).ok()),
         past: call.past,
         late: call.late,
+        waited: Duration::from_millis(call.waited_ms.unwrap_or(0)),
         ..*cx
     };
     let print = |k| (k, fingerprint(&call.method, &call.target, &call.body));
@@ -230,7 +234,7 @@ pub fn write(
         cx.touch(tx, session)?;
     }
     let key = call.key.as_deref().map(print);
-    let told = once(tx, cx.now, key.as_ref(), || handler(tx, &cx, &Matched { call, params }))?;
+    let told = once(tx, &cx, key.as_ref(), || handler(tx, &cx, &Matched { call, params }))?;
     Ok(Reply::told(told, call.key.as_deref()))
 }
 

@@ -236,6 +236,7 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
         origin: text(header::ORIGIN),
         past: false,
         late: false,
+        waited_ms: None,
     }
 }
 

@@ -108,6 +108,7 @@ fn read(request: &mut Request) -> Result<Call, Reply> {
         origin: header(request, "origin"),
         past: false,
         late: false,
+        waited_ms: None,
     })
 }
 

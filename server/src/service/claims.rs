@@ -8,7 +8,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimLock, EndedLock, Lock, Released, ReleasedAll};
 use serde_json::json;
 
-use super::{Answer, Cx, Refusal, fields};
+use super::{Answer, Cx, Refusal, fields, settle};
 use crate::store::{ClaimRow, Paged, Stored, Tx, View};
 
 /// Why a claim ended.
@@ -81,15 +81,15 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
         }
     }
     if !in_the_way.is_empty() {
-        return Err(conflict(&resource, &in_the_way).into());
+        let tell = settle::conflict_notices(cx, ask, &in_the_way);
+        return Err(Refusal { tell, ..conflict(&resource, &in_the_way) }.into());
     }
-    let row = ClaimRow {
-        fence: Some(tx.next_fence(cx.now)?),
-        expires_at: ttl.expiry(cx.now),
-        ..new_row(cx, ask, &resource, ttl)
-    };
+    let fence = if cx.provisional { None } else { Some(tx.next_fence(cx.now)?) };
+    let row =
+        ClaimRow { fence, expires_at: ttl.expiry(cx.now), ..new_row(cx, ask, &resource, ttl) };
+    let overlapped = settle::held_meanwhile(tx, cx, ask, &resource)?;
     tx.add_claim(&row)?;
-    Ok(Claimed::Granted(Box::new(Lock { released_stale, ..lock_view(&row) })))
+    Ok(Claimed::Granted(Box::new(Lock { released_stale, overlapped, ..lock_view(&row) })))
 }
 
 fn checked(ask: &ClaimLock) -> Result<Resource, Refusal> {
@@ -143,7 +143,8 @@ fn renew(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock, row: ClaimRow, ttl: Ttl) -> 
         ..row
     };
     tx.renew_claim(&row)?;
-    Ok(Lock { renewed: true, ..lock_view(&row) })
+    let lock = lock_view(&row);
+    Ok(Lock { renewed: true, provisional: lock.provisional || cx.provisional, ..lock })
 }
 
 fn conflict(resource: &Resource, in_the_way: &[(ClaimRow, String)]) -> Refusal {
@@ -320,7 +321,7 @@ fn wanted(raw: &str, literal: bool) -> Result<Resource, Refusal> {
 
 /// The resource of a stored row. A row that a foreign hand wrote and that cannot be read can be in
 /// nobody's way.
-fn stored_resource(row: &ClaimRow) -> Option<Resource> {
+pub(super) fn stored_resource(row: &ClaimRow) -> Option<Resource> {
     let read = if row.is_glob { Resource::parse } else { Resource::literal };
     read(&row.resource).ok()
 }
@@ -337,20 +338,26 @@ fn lock_view(row: &ClaimRow) -> Lock {
         acquired_at: row.acquired_at,
         last_activity: row.last_activity,
         expires_at: row.expires_at,
-        fence: row.fence.unwrap_or(0),
+        fence: row.fence,
+        provisional: row.fence.is_none() && row.ended_at.is_none(),
         ended_at: row.ended_at,
         end_reason: row.end_reason.clone(),
         renewed: false,
         released_stale: Vec::new(),
+        overlapped: Vec::new(),
     }
 }
 
 fn ended_view(row: &ClaimRow, why: End) -> EndedLock {
+    ended(row, why.as_str())
+}
+
+pub(super) fn ended(row: &ClaimRow, reason: &str) -> EndedLock {
     EndedLock {
         id: row.id.clone(),
         session_id: row.session_id.clone(),
         resource: row.resource.clone(),
         acquired_at: row.acquired_at,
-        reason: why.as_str().to_owned(),
+        reason: reason.to_owned(),
     }
 }

@@ -7,8 +7,10 @@ pub mod decisions;
 pub mod feed;
 mod fields;
 pub mod messages;
+mod notices;
 pub mod once;
 pub mod sessions;
+mod settle;
 pub mod status;
 pub mod todos;
 pub mod work;
@@ -23,6 +25,8 @@ use coord_protocol::wire::ErrorBody;
 use serde_json::Value;
 
 use crate::store::{StoreError, Stored, Tx};
+
+pub use notices::Notice;
 
 /// The settings that rules depend on.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +57,25 @@ pub struct Cx<'a> {
     pub past: bool,
     /// The wish may have waited in a queue: it says nothing about whether its session is alive now.
     pub late: bool,
+    /// For how long it waited, as its sender says.
+    pub waited: Duration,
+    /// The answer is for this workstation alone: the server will settle it later (G27).
+    pub provisional: bool,
 }
 
 impl<'a> Cx<'a> {
     /// Of a wish that comes by itself and in time.
     pub fn at(now: Millis, rules: &'a Rules, rng: &'a dyn Rng) -> Self {
-        Self { now, rules, rng, id: None, past: false, late: false }
+        Self {
+            now,
+            rules,
+            rng,
+            id: None,
+            past: false,
+            late: false,
+            waited: Duration::ZERO,
+            provisional: false,
+        }
     }
 }
 
@@ -85,12 +102,14 @@ pub struct Refusal {
     pub status: u16,
     /// What to say.
     pub body: ErrorBody,
+    /// Whom else to tell of it.
+    pub tell: Vec<Notice>,
 }
 
 impl Refusal {
     /// A "no" in one sentence.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, body: ErrorBody::new(detail) }
+        Self { status, body: ErrorBody::new(detail), tell: Vec::new() }
     }
 
     /// Adds a fact for programs.

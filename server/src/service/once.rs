@@ -7,7 +7,7 @@ use coord_protocol::wire::ErrorBody;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Answer, Fail, Refusal};
+use super::{Answer, Cx, Fail, Refusal};
 use crate::store::{Applied, StoreError, Stored, Tx};
 
 /// Keys forgotten in one go, so that no transaction grows long; more than are added between two
@@ -59,10 +59,10 @@ pub fn fingerprint(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// Runs `effect` once per key. The caller holds a transaction; a refused effect leaves no trace but
-/// its answer. 5xx is never kept: it means that nothing happened.
+/// its answer and what others are told of it. 5xx is never kept: it means that nothing happened.
 pub fn once(
     tx: &Tx<'_>,
-    now: Millis,
+    cx: &Cx<'_>,
     key: Option<&(&str, Vec<u8>)>,
     effect: impl FnOnce() -> Answer<Told>,
 ) -> Stored<Told> {
@@ -79,7 +79,7 @@ pub fn once(
     // Effect and memory are one part: neither stays without the other.
     tx.savepoint()?;
     let done = effect().and_then(|told| {
-        remember(tx, now, key, &told)?;
+        remember(tx, cx.now, key, &told)?;
         Ok(told)
     });
     let no: Refusal = match done {
@@ -98,8 +98,11 @@ pub fn once(
         }
     };
     tx.undo()?;
+    for notice in &no.tell {
+        notice.send(tx, cx)?;
+    }
     let told = no.into();
-    remember(tx, now, key, &told)?;
+    remember(tx, cx.now, key, &told)?;
     Ok(told)
 }
 

@@ -1,5 +1,7 @@
 //! Idempotency keys with their answers (reliability 5.7).
 
+use std::collections::HashSet;
+
 use coord_protocol::time::Millis;
 use rusqlite::params;
 
@@ -21,6 +23,13 @@ impl View<'_> {
         self.row("SELECT fingerprint, status, response FROM applied WHERE key = ?1", [key], |r| {
             Ok(Applied { fingerprint: r.get(0)?, status: r.get(1)?, response: r.get(2)? })
         })
+    }
+}
+
+impl View<'_> {
+    /// All keys that something was answered under.
+    pub fn applied_keys(&self) -> Stored<HashSet<String>> {
+        Ok(self.rows("SELECT key FROM applied", [], |r| r.get(0))?.into_iter().collect())
     }
 }
 

@@ -39,6 +39,9 @@ pub struct ClaimRow {
     pub end_reason: Option<String>,
 }
 
+/// Ended claims that a late one is compared with, at most.
+const ENDED_MAX: usize = 500;
+
 /// The holder's latest sign is the claim's own or the session's (a heartbeat, any write).
 const COLUMNS: &str =
     "claim.id, claim.project_key, claim.session_id, resource, description, ttl_ms,
@@ -67,6 +70,20 @@ impl View<'_> {
     /// One claim.
     pub fn claim(&self, id: &str) -> Stored<Option<ClaimRow>> {
         self.row(&format!("SELECT {COLUMNS} WHERE claim.id = ?1"), [id], claim)
+    }
+
+    /// Claims of a project that ended at `since` or later, oldest first; the latest few hundred.
+    pub fn claims_ended_since(&self, project: &str, since: Millis) -> Stored<Vec<ClaimRow>> {
+        let mut rows = self.rows(
+            &format!(
+                "SELECT {COLUMNS} WHERE claim.project_key = ?1 AND claim.ended_at >= ?2
+                 ORDER BY claim.ended_at DESC LIMIT ?3"
+            ),
+            params![project, since.0, limit(ENDED_MAX)],
+            claim,
+        )?;
+        rows.reverse();
+        Ok(rows)
     }
 
     /// Claims of a project that are not ended and may touch `resource`: a superset, narrowed by

@@ -1,6 +1,8 @@
 //! The change feed: rows in the order of their latest change, and the same rows put into a replica.
 //! Rows travel as they stand in the tables, column by column, so that nothing can be forgotten.
 
+use std::collections::HashSet;
+
 use coord_protocol::session::ALL_SESSIONS;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{ToSql, params, params_from_iter};
@@ -110,10 +112,36 @@ impl View<'_> {
         Ok(page)
     }
 
+    /// Names of the rows that changed behind `since`: what their answers say under `id`, or
+    /// `session_id`, or `<project>/<component>`.
+    pub fn names_of_changed(&self, since: i64) -> Stored<HashSet<String>> {
+        let name_of = |table: &str| match table {
+            "session" => "session_id",
+            "component" => "project_key || '/' || component",
+            "component_change" | "receipt" => "NULL",
+            _ => "id",
+        };
+        let mut names = HashSet::new();
+        for (n, table) in TABLES.iter().enumerate() {
+            let found: Vec<Option<String>> = self.rows(
+                &format!(
+                    "SELECT {} FROM change JOIN {table} ON {table}.rowid = change.at
+                     WHERE change.kind = {} AND change.seq > ?1",
+                    name_of(table),
+                    n + 1
+                ),
+                [since],
+                |r| r.get(0),
+            )?;
+            names.extend(found.into_iter().flatten());
+        }
+        Ok(names)
+    }
+
     fn row_at(&self, table: &str, at: i64) -> Stored<Option<RowMap>> {
         let mut stmt =
             self.conn.prepare_cached(&format!("SELECT * FROM {table} WHERE rowid = ?1"))?;
-        let names: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = stmt.column_names().map(str::to_owned).collect();
         let mut rows = stmt.query([at])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let mut map = RowMap::new();
@@ -224,7 +252,7 @@ impl Tx<'_> {
 
     fn columns_of(&self, table: &str) -> Stored<Vec<String>> {
         let stmt = self.conn.prepare_cached(&format!("SELECT * FROM {table}"))?;
-        Ok(stmt.column_names().into_iter().map(str::to_owned).collect())
+        Ok(stmt.column_names().map(str::to_owned).collect())
     }
 
     /// Empties all tables of the feed.

@@ -139,6 +139,16 @@ impl Store {
 /// Opens (or makes) a file that several processes of one workstation share: no lock beside it, no
 /// check of the whole file each time. SQLite's own locks divide the writers.
 pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
+    open_among_others(path, true)
+}
+
+/// The same for a file that can be thrown away: a commit does not wait for the disk, and rows may
+/// come before the rows that they refer to.
+pub fn open_disposable(path: &Path) -> Result<Connection, OpenError> {
+    open_among_others(path, false)
+}
+
+fn open_among_others(path: &Path, durable: bool) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_OLDEST {
         return Err(OpenError::OldSqlite(rusqlite::version()));
     }
@@ -154,7 +164,7 @@ pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
     }
     let until = Instant::now() + OPEN_SHARED_WITHIN;
     loop {
-        match prepare_shared(path) {
+        match prepare_shared(path, durable) {
             // The change of a new file to WAL does not wait for others; so we do.
             Err(OpenError::Sqlite(e)) if is_busy(&e) && Instant::now() < until => {
                 std::thread::sleep(Duration::from_millis(5));
@@ -164,14 +174,25 @@ pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
     }
 }
 
-fn prepare_shared(path: &Path) -> Result<Connection, OpenError> {
+fn prepare_shared(path: &Path, durable: bool) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     configure(&conn)?;
-    migrate(&conn, Some(path))?;
+    if durable {
+        migrate(&conn, Some(path))?;
+    } else {
+        make_disposable(&conn)?;
+        migrate(&conn, None)?;
+    }
     Ok(conn)
+}
+
+/// Settings of a database that can be thrown away.
+pub(crate) fn make_disposable(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "synchronous", "normal")?;
+    conn.pragma_update(None, "foreign_keys", false)
 }
 
 fn is_busy(e: &rusqlite::Error) -> bool {
@@ -226,7 +247,8 @@ fn check(path: &Path, len: u64) -> Result<(), OpenError> {
     Err(OpenError::Damaged { path: path.to_owned(), detail, copy })
 }
 
-fn is_damage(e: &rusqlite::Error) -> bool {
+/// Whether SQLite says that the file is damaged.
+pub fn is_damage(e: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(e.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }

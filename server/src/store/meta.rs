@@ -18,6 +18,13 @@ impl View<'_> {
 }
 
 impl View<'_> {
+    /// A note that was left in this database.
+    pub fn note(&self, name: &str) -> Stored<Option<String>> {
+        self.row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0))
+    }
+}
+
+impl View<'_> {
     /// Where the engine's clock stood at boot time 0 of this run of the machine, when a process of
     /// this run has written here before.
     pub fn boot_anchor(&self, boot_id: &str) -> Stored<Option<i64>> {
@@ -31,6 +38,12 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
+    /// Leaves a note in this database.
+    pub fn set_note(&self, name: &str, value: &str) -> Stored<()> {
+        self.run("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", [name, value])?;
+        Ok(())
+    }
+
     /// Sets the engine's clock for this run of the machine.
     pub fn set_boot_anchor(&self, boot_id: &str, anchor: i64) -> Stored<()> {
         self.run("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?1)", [boot_id])?;

@@ -1,0 +1,485 @@
+//! The workstation's copy of what the server said, and beside it the same with everything that still
+//! waits here (design 4). `base` holds rows of the change feed, nothing else; `ahead` is a copy of it
+//! on which the waiting writes were done by the same engine, provisionally. Both can be thrown away:
+//! the one comes again from the server, the other from `base` and the outboxes.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use coord_protocol::edge::{Clock, Rng};
+use coord_protocol::request::{Request, body_bytes};
+use coord_protocol::time::Millis;
+use coord_protocol::wire::ChangeFeed;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ffi};
+use serde_json::Value;
+
+use crate::api::{Call, Reply};
+use crate::local::Local;
+use crate::service::Rules;
+use crate::store::{OpenError, StoreError, Stored, View, is_damage, open_disposable};
+
+const BASE: &str = "base.db";
+const AHEAD: &str = "ahead.db";
+/// Pages copied in one step: all of them.
+const ALL_PAGES: i32 = -1;
+
+/// Where the feed was read up to, and whether it was read to its end.
+const CURSOR: &str = "feed_cursor";
+const COMPLETE: &str = "feed_complete";
+/// Whose mailboxes the feed was asked for.
+const SCOPE: &str = "feed_scope";
+/// Grows with whatever is put into `base`.
+const VERSION: &str = "replica_version";
+/// When the feed was last read to its end, by both clocks of this machine.
+const PULLED_WALL: &str = "pulled_wall";
+const PULLED_BOOT: &str = "pulled_boot";
+const PULLED_BOOT_ID: &str = "pulled_boot_id";
+/// In `ahead`: the version it was copied from, where its own changes begin, and what of the outboxes
+/// was done on it.
+const COPIED: &str = "copied_version";
+const COPIED_TO: &str = "copied_to";
+const DONE: &str = "done_print";
+
+/// A write that waits, as far as a provisional answer needs it.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// The write.
+    pub request: Request,
+    /// It is past its time: history (G13).
+    pub past: bool,
+    /// For how long it has waited.
+    pub waited: Duration,
+}
+
+/// The two databases.
+pub struct Replica<'a> {
+    base: Local<'a>,
+    ahead: Local<'a>,
+    clock: &'a dyn Clock,
+    boot_id: String,
+}
+
+/// What is read, and how far it can be trusted.
+#[derive(Debug)]
+pub struct Answer {
+    /// The engine's reply; rows that only wait here carry `"queued": true`.
+    pub reply: Reply,
+    /// How long ago the server was last heard.
+    pub age: Duration,
+}
+
+/// Opens both files in a folder; what is damaged is set aside and begun anew (G35).
+pub fn open<'a>(
+    dir: &Path,
+    rules: Rules,
+    clock: &'a dyn Clock,
+    rng: &'a dyn Rng,
+    boot_id: &str,
+) -> Result<Replica<'a>, OpenError> {
+    let one = |name: &str| {
+        let path = dir.join(name);
+        match open_disposable(&path) {
+            Err(OpenError::Sqlite(e)) if is_damage(&e) => {
+                set_aside(dir);
+                open_disposable(&path)
+            }
+            // A later version of coord has been here; its copy is as disposable as ours.
+            Err(OpenError::NewerSchema { .. }) => {
+                set_aside(dir);
+                open_disposable(&path)
+            }
+            done => done,
+        }
+    };
+    Ok(Replica::over(one(BASE)?, one(AHEAD)?, rules, clock, rng, boot_id))
+}
+
+/// Moves a damaged replica out of the way, as `*.damaged`; the one from before it goes.
+pub fn set_aside(dir: &Path) {
+    for name in [BASE, AHEAD] {
+        for end in ["", "-wal", "-shm"] {
+            let from = dir.join(format!("{name}{end}"));
+            // What cannot be moved is met again when it is opened.
+            let _ = fs::rename(&from, dir.join(format!("{name}{end}.damaged")));
+        }
+    }
+}
+
+impl<'a> Replica<'a> {
+    /// Over two open databases.
+    pub fn over(
+        base: Connection,
+        ahead: Connection,
+        rules: Rules,
+        clock: &'a dyn Clock,
+        rng: &'a dyn Rng,
+        boot_id: &str,
+    ) -> Self {
+        let local = |conn| Local::over(conn, rules, clock, rng, boot_id.to_owned());
+        Self { base: local(base), ahead: local(ahead), clock, boot_id: boot_id.to_owned() }
+    }
+
+    fn seen(&self) -> View<'_> {
+        self.base.view()
+    }
+
+    /// Where to go on reading the feed; `None`: from its beginning.
+    pub fn cursor(&self, scope: &str) -> Stored<Option<String>> {
+        let view = self.seen();
+        Ok(if view.note(SCOPE)?.as_deref() == Some(scope) { view.note(CURSOR)? } else { None })
+    }
+
+    /// Takes in a piece of the feed that was read from `since` on. False: another process has gone on
+    /// from there meanwhile, and this piece is not needed.
+    pub fn absorb(&self, scope: &str, since: Option<&str>, feed: &ChangeFeed) -> Stored<bool> {
+        let (wall, boot) = (self.clock.wall(), self.clock.boot());
+        let version = self.version()?;
+        self.base.write(|tx| {
+            let here = tx
+                .note(CURSOR)?
+                .filter(|_| tx.note(SCOPE).ok().flatten().as_deref() == Some(scope));
+            if here.as_deref() != since {
+                return Ok(false);
+            }
+            if feed.reset {
+                tx.clear_feed()?;
+                tx.set_note(COMPLETE, "")?;
+            }
+            for c in &feed.changes {
+                tx.put_row(&c.kind, &c.row)?;
+            }
+            if feed.reset || !feed.changes.is_empty() {
+                tx.set_note(VERSION, &(version + 1).to_string())?;
+            }
+            tx.set_note(CURSOR, &feed.cursor)?;
+            tx.set_note(SCOPE, scope)?;
+            // The answer took some time: our idea of the server's clock is late by that, never early.
+            tx.set_boot_anchor(&self.boot_id, feed.time_ms.saturating_sub(boot.0))?;
+            tx.set_last_time(Millis(feed.time_ms))?;
+            if !feed.more {
+                tx.set_note(COMPLETE, "yes")?;
+                tx.set_note(PULLED_WALL, &wall.0.to_string())?;
+                tx.set_note(PULLED_BOOT, &boot.0.to_string())?;
+                tx.set_note(PULLED_BOOT_ID, &self.boot_id)?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// How long ago the server was last heard to the end; `None`: never, so nothing is known.
+    pub fn age(&self) -> Stored<Option<Duration>> {
+        let view = self.seen();
+        if view.note(COMPLETE)?.as_deref() != Some("yes") {
+            return Ok(None);
+        }
+        let number = |name: &str| -> Stored<Millis> {
+            Ok(Millis(view.note(name)?.and_then(|t| t.parse().ok()).unwrap_or(0)))
+        };
+        let same_run = view.note(PULLED_BOOT_ID)?.as_deref() == Some(self.boot_id.as_str());
+        Ok(Some(if same_run {
+            self.clock.boot().since(number(PULLED_BOOT)?)
+        } else {
+            self.clock.wall().since(number(PULLED_WALL)?)
+        }))
+    }
+
+    /// Answers a read: from what the server said, or with what waits on top of it. `None`: the
+    /// server was never heard.
+    pub fn read(&self, call: &Call, anything_waits: bool) -> Stored<Option<Answer>> {
+        let Some(age) = self.age()? else { return Ok(None) };
+        if !anything_waits {
+            return Ok(Some(Answer { reply: self.base.call(call)?, age }));
+        }
+        let reply = self.ahead.call(call)?;
+        Ok(Some(Answer { reply: mark(reply, &self.touched()?), age }))
+    }
+
+    /// Brings `ahead` in line with what waits. `print` stands for the outboxes as they are; when it
+    /// is what it was, nothing is done. The caller keeps others from doing the same at once.
+    pub fn refresh(&mut self, print: &str, waiting: impl FnOnce() -> Vec<Waiting>) -> Stored<()> {
+        if self.is_in_line(print)? {
+            return Ok(());
+        }
+        let waiting = waiting();
+        let version = self.version()?.to_string();
+        let mut done = self.ahead.view().applied_keys()?;
+        let ids: HashSet<&str> = waiting.iter().filter_map(|w| w.request.id.as_deref()).collect();
+        let begins_anew = self.ahead.view().note(COPIED)?.as_deref() != Some(&version)
+            || done.iter().any(|id| !ids.contains(id.as_str()))
+            // What has no id yet cannot be recognised again.
+            || waiting.iter().any(|w| w.request.id.is_none());
+        if begins_anew {
+            self.copy(&version)?;
+            done.clear();
+        }
+        self.ahead.write(|tx| {
+            for w in &waiting {
+                if w.request.id.as_ref().is_none_or(|id| !done.contains(id)) {
+                    self.ahead.provisional(tx, &call_of(w), w.waited)?;
+                }
+            }
+            tx.set_note(DONE, print)
+        })
+    }
+
+    /// Whether `ahead` is up to date with this state of the outboxes.
+    pub fn is_in_line(&self, print: &str) -> Stored<bool> {
+        let ahead = self.ahead.view();
+        Ok(ahead.note(DONE)?.as_deref() == Some(print)
+            && ahead.note(COPIED)?.as_deref() == Some(self.version()?.to_string().as_str()))
+    }
+
+    /// What the engine would answer now to a write that cannot be sent. Nothing is kept of it: that
+    /// is the outbox's part, and [`Self::refresh`] follows. `None`: the server was never heard, and
+    /// nothing waits, so nothing is known that could be in the way.
+    pub fn would_answer(&self, request: &Request) -> Stored<Reply> {
+        let w = Waiting { request: request.clone(), past: false, waited: Duration::ZERO };
+        self.ahead.tried(|tx| self.ahead.provisional(tx, &call_of(&w), Duration::ZERO))
+    }
+
+    fn version(&self) -> Stored<u64> {
+        Ok(self.seen().note(VERSION)?.and_then(|v| v.parse().ok()).unwrap_or(0))
+    }
+
+    fn copy(&mut self, version: &str) -> Stored<()> {
+        let step = Backup::new(&self.base.conn, &mut self.ahead.conn)?.step(ALL_PAGES)?;
+        if step != StepResult::Done {
+            // Somebody else is at one of the files; whoever asked asks again.
+            return Err(busy().into());
+        }
+        let up_to = self.ahead.view().feed_head()?;
+        self.ahead.write(|tx| {
+            tx.set_note(COPIED, version)?;
+            tx.set_note(COPIED_TO, &up_to.to_string())
+        })
+    }
+
+    /// Names of the rows that what waits has touched.
+    fn touched(&self) -> Stored<HashSet<String>> {
+        let view = self.ahead.view();
+        let since = view.note(COPIED_TO)?.and_then(|n| n.parse().ok()).unwrap_or(0);
+        view.names_of_changed(since)
+    }
+}
+
+fn busy() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)
+}
+
+fn call_of(w: &Waiting) -> Call {
+    let r = &w.request;
+    Call {
+        method: r.method.as_str().to_owned(),
+        target: r.path.clone(),
+        body: body_bytes(r.body.as_ref()),
+        key: r.id.clone(),
+        session: r.session.clone(),
+        past: w.past,
+        ..Call::default()
+    }
+}
+
+/// Says of each row that waits here that it does.
+fn mark(reply: Reply, touched: &HashSet<String>) -> Reply {
+    let Ok(mut body) = serde_json::from_str::<Value>(&reply.body) else { return reply };
+    mark_in(&mut body, touched);
+    Reply { body: body.to_string(), ..reply }
+}
+
+fn mark_in(value: &mut Value, touched: &HashSet<String>) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(|v| mark_in(v, touched)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|v| mark_in(v, touched));
+            let text = |name: &str| fields.get(name).and_then(Value::as_str);
+            let name = match (text("id"), text("component"), text("session_id")) {
+                (Some(id), _, _) => Some(id.to_owned()),
+                (None, Some(c), _) => text("project_key").map(|p| format!("{p}/{c}")),
+                (None, None, session) => session.map(str::to_owned),
+            };
+            if name.is_some_and(|n| touched.contains(&n)) {
+                fields.insert("queued".to_owned(), Value::Bool(true));
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether an error says that the file is damaged, so that [`set_aside`] is the cure.
+pub fn is_damaged(e: &StoreError) -> bool {
+    matches!(e, StoreError::Sqlite(e) if is_damage(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use coord_protocol::request::Method;
+    use serde_json::json;
+
+    use super::*;
+    use crate::edge::{OsRng, SystemClock};
+    use crate::inline::Inline;
+
+    const SERVER: &str = "coord-test";
+
+    struct Desk {
+        server: Inline,
+        dir: tempfile::TempDir,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let server = Inline::in_memory(Rules::default(), SERVER).unwrap();
+            Self { server, dir: tempfile::tempdir().unwrap() }
+        }
+
+        fn replica(&self) -> Replica<'static> {
+            open(self.dir.path(), Rules::default(), &SystemClock, &OsRng, "b").unwrap()
+        }
+
+        fn ask(&self, method: &str, target: &str, body: &Value) -> Reply {
+            let call = Call {
+                method: method.into(),
+                target: target.into(),
+                body: body.to_string().into_bytes(),
+                ..Call::default()
+            };
+            self.server.call(&call, SystemClock.wall(), &OsRng, true).unwrap()
+        }
+
+        /// Reads the feed to its end, in small pieces.
+        fn pull(&self, r: &Replica<'_>) {
+            loop {
+                let since = r.cursor("").unwrap();
+                let from = since.as_deref().unwrap_or_default();
+                let target = format!("/api/coord/changes?limit=2&since={from}");
+                let feed = self.ask("GET", &target, &Value::Null).body;
+                let feed: ChangeFeed = serde_json::from_str(&feed).unwrap();
+                assert!(r.absorb("", since.as_deref(), &feed).unwrap());
+                if !feed.more {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn get(r: &Replica<'_>, target: &str, anything_waits: bool) -> Value {
+        let call = Call { method: "GET".into(), target: target.into(), ..Call::default() };
+        let answer = r.read(&call, anything_waits).unwrap().expect("the server was heard");
+        assert_eq!(answer.reply.status, 200, "{}", answer.reply.body);
+        serde_json::from_str(&answer.reply.body).unwrap()
+    }
+
+    fn post(id: u128, what: &str, body: Value) -> Waiting {
+        let request = Request {
+            ts: None,
+            method: Method::Post,
+            path: format!("/api/coord/{what}"),
+            body: Some(body),
+            id: Some(coord_protocol::id::Uuid::from_u128(id).to_string()),
+            session: None,
+            seq: None,
+            not_after: None,
+            past: false,
+            waited_ms: None,
+        };
+        Waiting { request, past: false, waited: Duration::ZERO }
+    }
+
+    fn claim(id: u128, session: &str, resource: &str) -> Waiting {
+        let ask = json!({"project_key": "p", "session_id": session, "resource": resource});
+        post(id, "locks", ask)
+    }
+
+    #[test]
+    fn it_shows_what_the_server_said_and_what_waits_on_top() {
+        let desk = Desk::new();
+        let mut r = desk.replica();
+        let todos = |r: &Replica<'_>, waits| get(r, "/api/coord/todos", waits)["todos"].clone();
+        assert_eq!(r.age().unwrap(), None);
+        let target =
+            Call { method: "GET".into(), target: "/api/coord/todos".into(), ..Call::default() };
+        assert!(r.read(&target, false).unwrap().is_none(), "never heard is not the same as empty");
+        for n in 0..5 {
+            desk.ask("POST", "/api/coord/todos", &json!({"text": n.to_string()}));
+        }
+        desk.pull(&r);
+        assert_eq!(todos(&r, false).as_array().unwrap().len(), 5);
+        let waiting = vec![post(1, "todos", json!({"text": "mine"}))];
+        r.refresh("1", || waiting.clone()).unwrap();
+        let all = todos(&r, true);
+        assert_eq!((all[5]["text"].as_str(), &all[5]["queued"]), (Some("mine"), &json!(true)));
+        assert_eq!(all[0]["queued"], Value::Null);
+        // The next one is added to what is there.
+        let more = [waiting.clone(), vec![post(2, "todos", json!({"text": "more"}))]].concat();
+        r.refresh("2", || more.clone()).unwrap();
+        assert_eq!(todos(&r, true).as_array().unwrap().len(), 7);
+        // The server has the first one: it is no longer only here.
+        desk.ask("POST", "/api/coord/todos", &json!({"text": "mine, over there"}));
+        desk.pull(&r);
+        r.refresh("3", || more[1..].to_vec()).unwrap();
+        let all = todos(&r, true);
+        let texts: Vec<_> = all.as_array().unwrap().iter().map(|t| t["text"].clone()).collect();
+        assert_eq!(texts, ["0", "1", "2", "3", "4", "mine, over there", "more"]);
+        assert_eq!(get(&r, "/api/coord/todos", false)["count"], 6);
+    }
+
+    #[test]
+    fn a_claim_is_judged_by_what_is_known_and_has_no_fence() {
+        let desk = Desk::new();
+        let mut r = desk.replica();
+        let held = json!({"project_key": "p", "session_id": "A/x", "resource": "src/**"});
+        assert_eq!(desk.ask("POST", "/api/coord/locks", &held).status, 201);
+        desk.pull(&r);
+        r.refresh("", Vec::new).unwrap();
+        let answer = |r: &Replica<'_>, w: &Waiting| r.would_answer(&w.request).unwrap();
+        let refused = answer(&r, &claim(1, "B/y", "src/a.rs"));
+        assert_eq!(refused.status, 409, "{}", refused.body);
+        let free = claim(2, "B/y", "docs/**");
+        let granted = answer(&r, &free);
+        let lock: Value = serde_json::from_str(&granted.body).unwrap();
+        assert_eq!((granted.status, &lock["provisional"]), (201, &json!(true)), "{lock}");
+        assert_eq!(lock["fence"], Value::Null);
+        // A trial leaves nothing; what waits does.
+        assert_eq!(answer(&r, &claim(3, "B/z", "docs/a")).status, 201);
+        r.refresh("1", || vec![free.clone()]).unwrap();
+        assert_eq!(answer(&r, &claim(3, "B/z", "docs/a")).status, 409);
+        let locks = get(&r, "/api/coord/locks", true);
+        assert_eq!(locks["count"], 2);
+        assert_eq!(locks["locks"][1]["provisional"], true);
+        assert_eq!(locks["locks"][0]["provisional"], Value::Null);
+    }
+
+    #[test]
+    fn a_piece_that_comes_twice_or_late_changes_nothing() {
+        let desk = Desk::new();
+        let r = desk.replica();
+        desk.ask("POST", "/api/coord/todos", &json!({"text": "1"}));
+        let piece = desk.ask("GET", "/api/coord/changes", &Value::Null).body;
+        let piece: ChangeFeed = serde_json::from_str(&piece).unwrap();
+        desk.ask("POST", "/api/coord/todos", &json!({"text": "2"}));
+        desk.pull(&r);
+        assert!(!r.absorb("", None, &piece).unwrap());
+        assert_eq!(get(&r, "/api/coord/todos", false)["count"], 2);
+        // Another scope is another copy: it begins anew.
+        assert_eq!(r.cursor("B").unwrap(), None);
+        assert!(r.absorb("B", None, &piece).unwrap());
+        assert_eq!(get(&r, "/api/coord/todos", false)["count"], 1);
+    }
+
+    #[test]
+    fn what_is_damaged_is_set_aside() {
+        let desk = Desk::new();
+        desk.ask("POST", "/api/coord/todos", &json!({"text": "1"}));
+        desk.pull(&desk.replica());
+        fs::write(desk.dir.path().join(BASE), b"this is no database, it only takes its place")
+            .unwrap();
+        let r = desk.replica();
+        assert_eq!(r.age().unwrap(), None);
+        desk.pull(&r);
+        assert_eq!(get(&r, "/api/coord/todos", false)["count"], 1);
+        assert!(desk.dir.path().join("base.db.damaged").exists());
+    }
+}

@@ -1,0 +1,94 @@
+//! A claim that was made while the server was away comes late: it is granted now, with nothing
+//! back-dated, or it conflicts, and then both sides are told what they both worked on (G27).
+
+use coord_protocol::resource::Resource;
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{ClaimLock, EndedLock};
+
+use super::claims::{ended, stored_resource};
+use super::{Cx, Notice};
+use crate::store::{ClaimRow, Stored, Tx};
+
+/// What the holders in the way of a late claim are told. Its claimer learns it by the answer.
+pub(super) fn conflict_notices(
+    cx: &Cx<'_>,
+    ask: &ClaimLock,
+    in_the_way: &[(ClaimRow, String)],
+) -> Vec<Notice> {
+    if !cx.late {
+        return Vec::new();
+    }
+    let to_holder = |(row, witness): &(ClaimRow, String)| Notice {
+        to: row.session_id.clone(),
+        project_key: ask.project_key.clone(),
+        subject: format!("{} worked on {} too", ask.session_id, ask.resource),
+        body: format!(
+            "{} claimed {:?} {} ago, while it could not reach the server{}. You hold {:?} since {}; \
+             both mean {witness:?}. Your claim stands and the other one was refused, but what was \
+             changed there meanwhile may meet your changes.",
+            ask.session_id,
+            ask.resource,
+            in_words(cx),
+            what_for(ask),
+            row.resource,
+            row.acquired_at,
+        ),
+    };
+    in_the_way.iter().map(to_holder).collect()
+}
+
+/// What others held of a late claim's resource while it waited, and gave back before now. The claim
+/// is granted, as nobody is in its way; those who held it are told.
+pub(super) fn held_meanwhile(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &ClaimLock,
+    resource: &Resource,
+) -> Stored<Vec<EndedLock>> {
+    if !cx.late || cx.waited.is_zero() {
+        return Ok(Vec::new());
+    }
+    let waited = i64::try_from(cx.waited.as_millis()).unwrap_or(i64::MAX);
+    let since = Millis(cx.now.0.saturating_sub(waited));
+    let mut held = Vec::new();
+    for row in tx.claims_ended_since(&ask.project_key, since)? {
+        // A lease that lapsed is noted as ended only when somebody looks.
+        let lapsed_before = row.expires_at.is_some_and(|e| e < since);
+        if row.session_id == ask.session_id || row.fence.is_none() || lapsed_before {
+            continue;
+        }
+        let Some(witness) = stored_resource(&row).and_then(|r| r.overlap(resource)) else {
+            continue;
+        };
+        let notice = Notice {
+            to: row.session_id.clone(),
+            project_key: ask.project_key.clone(),
+            subject: format!("{} worked on {} too", ask.session_id, ask.resource),
+            body: format!(
+                "{} claimed {:?} {} ago, while it could not reach the server{}, and you held {:?} \
+                 meanwhile; both mean {witness:?}. It holds it now. What both of you changed there \
+                 may meet.",
+                ask.session_id,
+                ask.resource,
+                in_words(cx),
+                what_for(ask),
+                row.resource,
+            ),
+        };
+        notice.send(tx, cx)?;
+        held.push(ended(&row, row.end_reason.as_deref().unwrap_or("released")));
+    }
+    Ok(held)
+}
+
+fn what_for(ask: &ClaimLock) -> String {
+    ask.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default()
+}
+
+fn in_words(cx: &Cx<'_>) -> String {
+    match cx.waited.as_secs() {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s => format!("{} h", s / 3_600),
+    }
+}
