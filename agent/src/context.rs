@@ -1,6 +1,8 @@
 //! What every command works with: identity, session, project, folders, and the way to the server.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use coord_protocol::edge::{Clock, fresh_id};
@@ -8,6 +10,7 @@ use coord_protocol::request::{Method, Request};
 use coord_protocol::session::check as check_session;
 use coord_protocol::wire::Offered;
 use coord_server::edge::{OsRng, SystemClock};
+use coord_server::replica;
 use coord_server::service::Rules;
 use serde::Serialize;
 
@@ -22,12 +25,15 @@ use crate::outbox::append::AppendError;
 use crate::outbox::disk::Disk;
 use crate::outbox::drain::Tools;
 use crate::outbox::files::QUEUE;
+use crate::outbox::keep::{Keep, Kept, QueueOnly, concerns_claims, is_claim};
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
 use crate::remote::Net;
-use crate::remote::breaker::Breaker;
+use crate::remote::breaker::{Breaker, short_hash};
 use crate::remote::http::HttpNet;
-use crate::remote::local::{LOCAL, LocalNet};
+use crate::remote::local::{LOCAL, LocalNet, boot_id};
+use crate::remote::query::encode;
+use crate::replica::Standin;
 use crate::send::{self, Fate};
 
 /// Where the server is when nothing says otherwise: what `coord start` uses.
@@ -65,6 +71,19 @@ pub struct Context {
     pub clock: SystemClock,
     /// Chance.
     pub rng: OsRng,
+    /// Lease settings of the engines of this workstation.
+    pub rules: Rules,
+    /// Set when an answer came from here alone.
+    pub stale: OnceLock<Stale>,
+}
+
+/// An answer that came from here alone.
+#[derive(Debug, Clone)]
+pub struct Stale {
+    /// How long ago the server was last heard.
+    pub age: Duration,
+    /// Why it was not heard now.
+    pub why: String,
 }
 
 /// Whose session it is.
@@ -99,8 +118,9 @@ impl Context {
         let base = set.unwrap_or_else(|| DEFAULT_BASE.to_owned());
         let base = base.trim_end_matches('/').to_owned();
         let token = token(&env, &state, identity.coord_token_file.as_deref(), &base)?;
+        let rules = local_rules(&env)?;
         let net: Box<dyn Net> = if base == LOCAL {
-            Box::new(LocalNet::new(&paths.data.join(LOCAL_DATABASE), local_rules(&env)?))
+            Box::new(LocalNet::new(&paths.data.join(LOCAL_DATABASE), rules))
         } else {
             Box::new(HttpNet::new(&base, token.as_deref()))
         };
@@ -110,6 +130,8 @@ impl Context {
             base_is_configured: configured,
             clock: SystemClock,
             rng: OsRng,
+            rules,
+            stale: OnceLock::new(),
             env,
             paths,
             machine,
@@ -133,7 +155,43 @@ impl Context {
 
     /// The way in which the writes of another outbox leave.
     pub fn tools_for<'a>(&'a self, disk: &'a dyn Disk, breaker: &'a Breaker<'a>) -> Tools<'a> {
-        Tools { disk, net: &*self.net, breaker, clock: &self.clock, rng: &self.rng }
+        let (clock, rng) = (&self.clock, &self.rng);
+        Tools { disk, keeper: self, net: &*self.net, breaker, clock, rng }
+    }
+
+    /// What stands in for the server here; `None` where this workstation is its own authority, or
+    /// where nothing can be written (a sandbox).
+    pub fn standin(&self) -> Option<Standin<'static>> {
+        if self.base == LOCAL {
+            return None;
+        }
+        let dir = self.replica_folder();
+        let engine = replica::open(&dir, self.rules, &SystemClock, &OsRng, &boot_id()).ok()?;
+        let mut outboxes: Vec<Box<dyn Disk>> = vec![Box::new(self.outbox.clone())];
+        for other in self.other_outboxes() {
+            outboxes.push(Box::new(other));
+        }
+        Some(Standin {
+            folder: Box::new(RealDisk::at(&dir)),
+            engine: RefCell::new(engine),
+            outboxes,
+            clock: &SystemClock,
+        })
+    }
+
+    /// Where the copy of this server's rows is.
+    pub fn replica_folder(&self) -> PathBuf {
+        self.paths.state.join(format!("replica-{:08x}", short_hash(&self.base)))
+    }
+
+    /// The machines whose mail this workstation keeps a copy of: its own, and the one that the
+    /// session's name says.
+    pub fn scope(&self) -> String {
+        let of_session = self.session.id.split('/').next().unwrap_or_default();
+        let mut names = vec![encode(&self.machine), encode(of_session)];
+        names.sort();
+        names.dedup();
+        names.join(",")
     }
 
     /// A write with a fresh id, of this session, now.
@@ -163,8 +221,15 @@ impl Context {
     pub fn write(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
         let breaker = self.breaker();
         let fate = send::write(&self.tools(&breaker), request, budget)?;
-        if matches!(fate, Fate::Queued { .. }) {
-            self.remember_outbox();
+        match &fate {
+            Fate::Queued { .. } | Fate::Provisional { .. } => self.remember_outbox(),
+            Fate::Done { answer, .. } if concerns_claims(request) => {
+                if let Some(standin) = self.standin() {
+                    // What cannot be noted comes with the next pull.
+                    let _ = standin.note(request, answer);
+                }
+            }
+            Fate::Done { .. } | Fate::Refused { .. } => {}
         }
         Ok(fate)
     }
@@ -236,6 +301,16 @@ impl Context {
             .filter(|(base, _)| *base == self.base)
             .map(|(_, folder)| folder.to_owned())
             .collect()
+    }
+}
+
+impl Keep for Context {
+    fn keep(&self, outbox: &dyn Disk, request: &Request) -> Result<Kept, AppendError> {
+        // Only a claim means something here before the server has seen it; others need no engine.
+        match if is_claim(request) { self.standin() } else { None } {
+            Some(standin) => standin.keep(outbox, request),
+            None => QueueOnly.keep(outbox, request),
+        }
     }
 }
 

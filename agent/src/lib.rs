@@ -1,5 +1,6 @@
 //! coord's agent: what runs on a workstation. [`outbox`] keeps writes that the server has not
-//! acknowledged, [`remote`] talks to the server, [`send`] is the one way in which a write leaves,
+//! acknowledged, [`remote`] talks to the server, [`replica`] is this
+//! workstation's copy of what the server said, [`send`] is the one way in which a write leaves,
 //! [`hook`] answers the host tools, [`cli`] the person or model at the shell.
 //!
 //! Files, network, clock and chance are behind traits ([`outbox::disk::Disk`], [`remote::Net`],
@@ -12,5 +13,6 @@ pub mod hook;
 pub mod local_server;
 pub mod outbox;
 pub mod remote;
+pub mod replica;
 pub mod send;
 pub mod ui;

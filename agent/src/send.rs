@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::outbox::append::{AppendError, append};
 use crate::outbox::drain::{Report, Settled, Tools, drain, fits_in_passing};
+use crate::outbox::keep::{Kept, is_claim};
 use crate::outbox::view::anything_waiting;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge};
@@ -17,6 +18,9 @@ use crate::remote::{Incoming, Outgoing};
 pub const TRY_BUDGET: Duration = Duration::from_millis(1_500);
 /// A write that queued behind others may use this much to see them off.
 pub const DRAIN_BUDGET: Duration = Duration::from_millis(1_500);
+
+/// However long the others took, a claim gets this long.
+const TRY_MIN: Duration = Duration::from_millis(200);
 
 /// What became of a write.
 #[derive(Debug, Clone)]
@@ -42,14 +46,30 @@ pub enum Fate {
         /// How long the server asked for silence, when it did.
         retry_after: Option<Duration>,
     },
+    /// Kept like that, and it holds on this workstation until the server has settled it (G27).
+    Provisional {
+        /// The answer of the workstation's own engine.
+        answer: Value,
+        /// Why it was not sent now.
+        why: String,
+        /// How long the server asked for silence, when it did.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Sends a write, or queues it. The request has its id already. An error means that it is
 /// neither: it was not sent for sure, and could not be kept.
 pub fn write(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
     if anything_waiting(t.disk)? {
+        if is_claim(request) {
+            return claim_behind_others(t, request, budget);
+        }
         return behind_others(t, request, budget);
     }
+    ask_first(t, request, budget)
+}
+
+fn ask_first(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
     match t.breaker.ask(Leave::Anybody) {
         May::Rest(_, why) => queue(t, request, why, None),
         May::Call => try_now(t, request, budget),
@@ -109,6 +129,30 @@ fn behind_others(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<F
     fate_in(&report, request).map_or_else(|| queued(waiting), Ok)
 }
 
+/// A claim means something at once, so it is not only put behind the others: first those are sent,
+/// and then it is the first again.
+fn claim_behind_others(
+    t: &Tools<'_>,
+    request: &Request,
+    budget: Duration,
+) -> Result<Fate, AppendError> {
+    if let Some((_, why)) = t.breaker.resting() {
+        return queue(t, request, why, None);
+    }
+    let waiting = "other writes are waiting before it".to_owned();
+    if !fits_in_passing(t.disk)? {
+        return queue(t, request, waiting, None);
+    }
+    let begun = t.clock.boot();
+    match drain(t, budget.min(DRAIN_BUDGET), Leave::Anybody) {
+        Ok(report) if report.stopped.is_none() && report.waiting == 0 => {
+            let left = budget.saturating_sub(t.clock.boot().since(begun)).max(TRY_MIN);
+            ask_first(t, request, left)
+        }
+        Ok(_) | Err(_) => queue(t, request, waiting, None),
+    }
+}
+
 /// What a drain made of a write; `None` when it still waits.
 pub fn fate_in(report: &Report, request: &Request) -> Option<Fate> {
     let mine = |s: &&Settled| s.request.id == request.id;
@@ -124,8 +168,11 @@ fn queue(
     why: String,
     retry_after: Option<Duration>,
 ) -> Result<Fate, AppendError> {
-    append(t.disk, request)?;
-    Ok(Fate::Queued { why, retry_after })
+    Ok(match t.keeper.keep(t.disk, request)? {
+        Kept::Queued => Fate::Queued { why, retry_after },
+        Kept::Provisional(answer) => Fate::Provisional { answer, why, retry_after },
+        Kept::Refused { status, answer } => Fate::Refused { status, answer },
+    })
 }
 
 fn is_the_door(status: u16) -> bool {

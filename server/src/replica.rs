@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use coord_protocol::edge::{Clock, Rng};
 use coord_protocol::request::{Request, body_bytes};
+use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::ChangeFeed;
+use coord_protocol::wire::{ChangeFeed, Lock};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ffi};
 use serde_json::Value;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::api::{Call, Reply};
 use crate::local::Local;
 use crate::service::Rules;
-use crate::store::{OpenError, StoreError, Stored, View, is_damage, open_disposable};
+use crate::store::{OpenError, StoreError, Stored, Tx, View, is_damage, open_disposable};
 
 const BASE: &str = "base.db";
 const AHEAD: &str = "ahead.db";
@@ -195,6 +196,31 @@ impl<'a> Replica<'a> {
         }
         let reply = self.ahead.call(call)?;
         Ok(Some(Answer { reply: mark(reply, &self.touched()?), age }))
+    }
+
+    /// The server has granted a claim. Its row comes again with the next pull.
+    pub fn note_claim(&self, lock: &Lock, literal: bool) -> Stored<()> {
+        let is_glob = !literal && Resource::parse(&lock.resource).is_ok_and(|r| r.is_glob());
+        self.changed(|tx| tx.put_granted(lock, is_glob))
+    }
+
+    /// Claims have ended at the server.
+    pub fn note_ended(&self, ids: &[&str]) -> Stored<()> {
+        let now = self.clock.wall();
+        self.changed(|tx| {
+            for id in ids {
+                tx.mark_ended(id, now, "released", None, None)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn changed(&self, run: impl FnOnce(&Tx<'_>) -> Stored<()>) -> Stored<()> {
+        let version = self.version()?;
+        self.base.write(|tx| {
+            run(tx)?;
+            tx.set_note(VERSION, &(version + 1).to_string())
+        })
     }
 
     /// Brings `ahead` in line with what waits. `print` stands for the outboxes as they are; when it

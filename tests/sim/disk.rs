@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use coord_agent::outbox::disk::{Appender, Disk, Entry, Guard, Quiet, Share};
+use coord_agent::outbox::disk::{Appender, Disk, Entry, Guard, Quiet, Share, Stamp};
 use coord_agent::outbox::files::{ASIDE, DEAD, DRAIN_LOCK, LOCK, QUEUE, TMP_PREFIX};
 use coord_protocol::time::Millis;
 
@@ -130,6 +130,10 @@ impl Disk for SimDisk {
 
     fn len(&self, name: &str) -> io::Result<Option<u64>> {
         Ok(self.turn("len", name).files().len(name))
+    }
+
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        Ok(self.turn("stamp", name).files().stamp(name))
     }
 
     fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
-use coord_agent::outbox::disk::Share;
+use coord_agent::outbox::disk::{Share, Stamp};
 use coord_protocol::time::Millis;
 
 use crate::chance::Chance;
@@ -270,6 +270,14 @@ impl Files {
     pub(crate) fn len(&mut self, name: &str) -> Option<u64> {
         let inode = self.inode(name).ok()?;
         Some(self.content(inode).data.len() as u64)
+    }
+
+    /// Which state a file is in, or `None`.
+    pub(crate) fn stamp(&mut self, name: &str) -> Option<Stamp> {
+        let inode = self.inode(name).ok()?;
+        let content = self.content(inode);
+        let (len, modified) = (content.data.len() as u64, content.modified.0);
+        Some(Stamp { file: inode, len, modified })
     }
 
     /// Makes a new file.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use coord_agent::outbox::drain::{Stopped, Tools, drain};
 use coord_agent::outbox::files::QUEUE;
+use coord_agent::outbox::keep::QueueOnly;
 use coord_agent::remote::breaker::{Breaker, Leave};
 use coord_agent::send::{Fate, TRY_BUDGET, write};
 use coord_protocol::edge::fresh_id;
@@ -103,7 +104,7 @@ impl Kit {
 
     fn tools<'a>(&'a self, breaker: &'a Breaker<'a>) -> Tools<'a> {
         let (clock, rng) = (&self.clock, &self.rng);
-        Tools { disk: &self.disk, net: &self.net, breaker, clock, rng }
+        Tools { disk: &self.disk, keeper: &QueueOnly, net: &self.net, breaker, clock, rng }
     }
 
     /// One drain; true when nothing waits after it.
@@ -139,7 +140,9 @@ impl Kit {
         world.note(&format!("{} wrote origin {origin}: {fate:?}", self.disk.pid));
         match fate {
             Ok(Fate::Done { .. }) => world.ledger.tell(origin, Told::Done),
-            Ok(Fate::Queued { .. }) => world.ledger.tell(origin, Told::Queued),
+            Ok(Fate::Queued { .. } | Fate::Provisional { .. }) => {
+                world.ledger.tell(origin, Told::Queued)
+            }
             // Turned away at the door: neither done nor kept, and nobody said so.
             Ok(Fate::Refused { status: 401, .. }) => {}
             Ok(Fate::Refused { .. }) => world.ledger.tell(origin, Told::Refused),

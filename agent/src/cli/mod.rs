@@ -149,6 +149,10 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
         Err(e) => return finish(Err(e.into()), as_json),
     };
     let outcome = run(&cx, verb, as_json);
+    let outcome = match cx.stale.get() {
+        Some(stale) => outcome.map(|report| report.known_since(stale)),
+        None => outcome,
+    };
     let offers = outcome.as_ref().map(|r| r.offers.clone()).unwrap_or_default();
     let (code, taken) = print(outcome, as_json);
     // Only what was really handed over counts as offered (G31).

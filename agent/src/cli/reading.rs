@@ -3,58 +3,28 @@
 use std::time::Duration;
 
 use coord_protocol::exit;
+use coord_server::api::Call;
+use coord_server::replica::{is_damaged, set_aside};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::writing::{refused, waiting_here};
-use crate::context::Context;
+use crate::context::{Context, Stale};
 use crate::local_server::is_loopback;
 use crate::outbox::drain::{drain, fits_in_passing};
 use crate::outbox::view::anything_waiting;
 use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
+pub(super) use crate::remote::query::{Query, encode};
 use crate::remote::verdict::is_ours;
+use crate::replica::pull::{Pull, Unheard};
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report};
 
 const READ_BUDGET: Duration = Duration::from_millis(1_500);
 
-/// A query string, built piece by piece.
-#[derive(Default)]
-pub(super) struct Query(String);
-
-impl Query {
-    /// Adds a parameter when it has a value.
-    pub(super) fn and(mut self, name: &str, value: Option<&str>) -> Self {
-        if let Some(v) = value {
-            self.0.push(if self.0.is_empty() { '?' } else { '&' });
-            self.0.push_str(name);
-            self.0.push('=');
-            self.0.push_str(&encode(v));
-        }
-        self
-    }
-
-    /// The path with it.
-    pub(super) fn on(&self, path: &str) -> String {
-        format!("{path}{}", self.0)
-    }
-}
-
-/// Percent-encodes a path segment or a query value.
-pub(super) fn encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut out, b| {
-        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
-            out.push(char::from(b));
-        } else {
-            let _ = write!(out, "%{b:02X}");
-        }
-        out
-    })
-}
-
-/// Reads from the server. What waits here goes out first, so that everybody sees their own writes.
+/// Reads what the server knows, and what waits here on top of it. What waits goes out first, so that
+/// everybody sees their own writes.
 pub(super) fn read<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, Value), CliError> {
     see_off(cx);
     ask(cx, path)
@@ -69,7 +39,7 @@ pub(super) fn see_off(cx: &Context) {
     }
 }
 
-/// Reads from the server, and leaves what waits here alone.
+/// Reads, and leaves what waits here alone.
 pub(super) fn ask<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<(T, Value), CliError> {
     ask_as(cx, path, Leave::Anybody)
 }
@@ -80,12 +50,65 @@ pub(super) fn ask_as<T: DeserializeOwned>(
     path: &str,
     leave: Leave,
 ) -> Result<(T, Value), CliError> {
+    let (status, value) = answer(cx, path, leave)?;
+    if status != 200 {
+        return Err(refused(status, &value, "refused"));
+    }
+    let typed = serde_json::from_value(value.clone()).map_err(|e| {
+        CliError::new(exit::UNAVAILABLE, format!("the server's answer cannot be read: {e}"))
+            .hint("client and server may be of different versions")
+    })?;
+    Ok((typed, value))
+}
+
+/// Pulls what is new, if the breaker allows, and answers from the copy here. Where there is none, or
+/// the server has no feed, the server itself is asked.
+fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliError> {
+    let Some(standin) = cx.standin() else { return of_server(cx, path, leave) };
+    let breaker = cx.breaker();
+    let pull = Pull {
+        net: &*cx.net,
+        breaker: &breaker,
+        clock: &cx.clock,
+        scope: &cx.scope(),
+        session: &cx.session.id,
+    };
+    let pulled = pull.run(&standin.engine.borrow(), READ_BUDGET, leave);
+    let unheard = match pulled {
+        Ok(()) => None,
+        Err(Unheard::Unsupported | Unheard::Replica(_)) => return of_server(cx, path, leave),
+        Err(Unheard::Refused(status, body)) => {
+            return Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)));
+        }
+        Err(e) => Some(e),
+    };
+    let call = Call { method: "GET".to_owned(), target: path.to_owned(), ..Call::default() };
+    match (standin.read(&call), unheard) {
+        (Ok(Some(known)), unheard) => {
+            if let Some(why) = unheard {
+                // Asked twice in one command: the first time counts.
+                let _ = cx.stale.set(Stale { age: known.age, why: why.to_string() });
+            }
+            let value = serde_json::from_str(&known.reply.body).unwrap_or(Value::Null);
+            Ok((known.reply.status, value))
+        }
+        // The beginning of a long feed was read; the rest comes with the next looks.
+        (Ok(None), None | Some(Unheard::More)) => of_server(cx, path, leave),
+        (Ok(None), Some(why)) => Err(away(cx, &why.to_string())),
+        (Err(e), _) => {
+            if is_damaged(&e) {
+                set_aside(&cx.replica_folder());
+            }
+            of_server(cx, path, leave)
+        }
+    }
+}
+
+/// Asks the server itself.
+fn of_server(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliError> {
     let breaker = cx.breaker();
     if let May::Rest(left, why) = breaker.ask(leave) {
-        let secs = left.as_secs() + 1;
-        let why =
-            format!("not tried, because lately {why}; next try in {secs} s, or with `coord sync`");
-        return Err(away(cx, &why));
+        return Err(away(cx, &Unheard::Resting { left, why }.to_string()));
     }
     let out = Outgoing { session: Some(cx.session.id.clone()), ..Outgoing::get(path) };
     let answer = cx.net.call(&out, READ_BUDGET).map_err(|e| {
@@ -103,15 +126,7 @@ pub(super) fn ask_as<T: DeserializeOwned>(
         return Err(away(cx, &why));
     }
     breaker.succeeded();
-    let value = answer.json().unwrap_or(Value::Null);
-    if answer.status != 200 {
-        return Err(refused(answer.status, &value, "the server refused"));
-    }
-    let typed = serde_json::from_value(value.clone()).map_err(|e| {
-        CliError::new(exit::UNAVAILABLE, format!("the server's answer cannot be read: {e}"))
-            .hint("client and server may be of different versions")
-    })?;
-    Ok((typed, value))
+    Ok((answer.status, answer.json().unwrap_or(Value::Null)))
 }
 
 fn away(cx: &Context, why: &str) -> CliError {
@@ -134,7 +149,10 @@ fn away(cx: &Context, why: &str) -> CliError {
 
 /// A list as an answer: says so when there is more of it than is shown.
 pub(super) fn listed(rows: &[String], none: &str, raw: Value) -> Report {
-    let text = if rows.is_empty() { none.to_owned() } else { rows.join("\n") };
+    let queued = queued_rows(&raw, rows.len());
+    let marked = |(row, queued): (&String, bool)| if queued { in_queue(row) } else { row.clone() };
+    let text: Vec<String> = rows.iter().zip(queued).map(marked).collect();
+    let text = if text.is_empty() { none.to_owned() } else { text.join("\n") };
     let cut = !raw["next"].is_null();
     let report = Report::new(text, raw);
     if cut {
@@ -142,6 +160,18 @@ pub(super) fn listed(rows: &[String], none: &str, raw: Value) -> Report {
     } else {
         report
     }
+}
+
+/// Which rows of a list answer only wait here.
+fn queued_rows(raw: &Value, n: usize) -> Vec<bool> {
+    let lists = raw.as_object().into_iter().flatten().filter_map(|(_, v)| v.as_array());
+    let list = lists.into_iter().find(|l| l.len() == n);
+    list.map_or_else(|| vec![false; n], |l| l.iter().map(|row| row["queued"] == true).collect())
+}
+
+/// A row that the server does not have yet.
+pub(super) fn in_queue(row: &str) -> String {
+    format!("{row}  [queued here]")
 }
 
 /// A number of things, in words.

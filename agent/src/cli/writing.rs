@@ -13,7 +13,7 @@ use crate::outbox::view;
 use crate::remote::breaker::Leave;
 use crate::send::{Fate, TRY_BUDGET, fate_in};
 use crate::ui::neutral;
-use crate::ui::report::{CliError, Report, say_now};
+use crate::ui::report::{CliError, Report, in_words, say_now};
 
 /// Longest wait of `--wait`.
 const WAIT_MAX: Duration = Duration::from_mins(5);
@@ -73,6 +73,21 @@ pub(super) fn send(
             Ok(if replayed { report.note("(this had been done before)") } else { report })
         }
         Fate::Refused { status, answer } => Err(refused(status, &answer, what)),
+        Fate::Provisional { answer, why, retry_after } => {
+            let secs = retry_after.map(|d| d.as_secs());
+            let text = format!(
+                "provisionally: {what} ({id})\n\
+                 no other session of this workstation gets it; whether others hold it, the server \
+                 says later"
+            );
+            let json = json!({"outcome": "provisional", "provisional": true, "id": id, "why": why,
+                "retry_after": secs, "result": answer});
+            Ok(Report::new(text, json).note(format!(
+                "  not sent yet: {}\n  `coord sync` settles it, and the next hook of this session \
+                 says how",
+                neutral::line(&why)
+            )))
+        }
         Fate::Queued { why, retry_after } => {
             let secs = retry_after.map(|d| d.as_secs());
             Ok(Report::new(
@@ -92,7 +107,9 @@ fn patiently(cx: &Context, request: &Request) -> Result<Fate, AppendError> {
     let breaker = cx.breaker();
     let tools = cx.tools(&breaker);
     let first = cx.write(request, TRY_BUDGET)?;
-    let Fate::Queued { retry_after, .. } = &first else { return Ok(first) };
+    let (Fate::Queued { retry_after, .. } | Fate::Provisional { retry_after, .. }) = &first else {
+        return Ok(first);
+    };
     // It is queued from here on: whatever ends the wait, Ctrl-C included, loses nothing.
     let resting = breaker.resting().map(|(left, _)| left);
     let mut left = retry_after.or(resting).unwrap_or(WAIT_DEFAULT).min(WAIT_MAX);
@@ -132,6 +149,13 @@ pub(super) fn refused(status: u16, answer: &Value, what: &str) -> CliError {
             e.hint(format!("known sessions: {}", names.join(", ")))
         }
         _ => e,
+    };
+    let e = match answer.get("known_secs_ago").and_then(Value::as_u64) {
+        Some(secs) => e.hint(format!(
+            "the server cannot be asked now; this is what it said {} ago",
+            in_words(Duration::from_secs(secs))
+        )),
+        None => e,
     };
     match status {
         401 => e.hint("set COORD_AUTH_TOKEN, or coord_token_file in identity.json"),

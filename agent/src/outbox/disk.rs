@@ -26,6 +26,17 @@ pub enum Quiet {
     Unknown,
 }
 
+/// What tells one state of a file from another: it changes with every write and every replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Which file has the name.
+    pub file: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was last written, in the file system's own grain.
+    pub modified: i64,
+}
+
 /// A file in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -63,6 +74,8 @@ pub trait Disk: Send + Sync {
     fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>>;
     /// Length, or `None` when there is no such file.
     fn len(&self, name: &str) -> io::Result<Option<u64>>;
+    /// Which state a file is in, or `None` when there is no such file.
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>>;
     /// Makes a new file with this content; not synced. `AlreadyExists` when there is one.
     fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// Writes a small file in place; neither atomic nor synced: for what may be lost.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::dead::{self, Letter};
 use super::disk::{Disk, Share};
 use super::files::{ASIDE, DRAIN_LOCK, QUEUE};
+use super::keep::Keep;
 use super::line::Entry;
 use super::rewrite::{Rewrite, has_asides, rewrite};
 use super::view::{anything_waiting, pending};
@@ -57,6 +58,8 @@ pub fn fits_in_passing(disk: &dyn Disk) -> io::Result<bool> {
 pub struct Tools<'a> {
     /// The outbox's folder.
     pub disk: &'a dyn Disk,
+    /// What keeps a write that cannot be sent now.
+    pub keeper: &'a dyn Keep,
     /// The server.
     pub net: &'a dyn Net,
     /// Whether it may be called.
@@ -258,7 +261,8 @@ impl Run<'_> {
     }
 
     fn send_batch(&mut self, entries: &[Entry]) -> io::Result<Result<Sent, Stopped>> {
-        let requests: Vec<Request> = entries.iter().map(|e| self.marked(&e.request)).collect();
+        let now = self.t.clock.wall();
+        let requests: Vec<Request> = entries.iter().map(|e| as_sent(&e.request, now)).collect();
         let body = serde_json::to_vec(&Batch { entries: requests.clone() })?;
         let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/batch") };
         let answer = match self.call(&out) {
@@ -290,7 +294,7 @@ impl Run<'_> {
 
     fn send_singly(&mut self, entries: &[Entry]) -> io::Result<Halt> {
         for e in entries {
-            let request = self.marked(&e.request);
+            let request = as_sent(&e.request, self.t.clock.wall());
             if request.past {
                 if let Err(stopped) = self.send_past(e, request)? {
                     return Ok(Err(stopped));
@@ -394,19 +398,16 @@ impl Run<'_> {
         journal::note(self.t.disk, &noted)?;
         Ok(halt)
     }
+}
 
-    /// Marks a claim that is past its time, by the clock that wrote it (G13).
-    fn marked(&self, request: &Request) -> Request {
-        let late = request
-            .not_after
-            .as_deref()
-            .and_then(|t| Millis::parse(t).ok())
-            .is_some_and(|t| self.t.clock.wall() > t);
-        let made = request.ts.as_deref().and_then(|t| Millis::parse(t).ok());
-        let waited = made.map(|t| self.t.clock.wall().since(t));
-        let waited_ms = waited.map(|w| u64::try_from(w.as_millis()).unwrap_or(u64::MAX));
-        Request { past: late, waited_ms, ..request.clone() }
-    }
+/// An entry as it is sent at this moment: marked when it is past its time, and with how long it has
+/// waited, both by the clock that wrote it (G13).
+pub fn as_sent(request: &Request, now: Millis) -> Request {
+    let time = |t: &Option<String>| t.as_deref().and_then(|t| Millis::parse(t).ok());
+    let past = time(&request.not_after).is_some_and(|t| now > t);
+    let waited = time(&request.ts).map(|t| now.since(t));
+    let waited_ms = waited.map(|w| u64::try_from(w.as_millis()).unwrap_or(u64::MAX));
+    Request { past, waited_ms, ..request.clone() }
 }
 
 /// How a batch went.

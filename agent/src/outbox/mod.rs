@@ -11,6 +11,7 @@ pub mod disk;
 pub mod drain;
 pub mod files;
 pub mod journal;
+pub mod keep;
 pub mod line;
 pub mod real_disk;
 pub mod rewrite;

@@ -10,7 +10,7 @@ use coord_protocol::time::Millis;
 use coord_server::edge::{network_file_system, network_file_systems_allowed};
 use rustix::fs::OFlags;
 
-use super::disk::{Appender, Disk, Entry, Guard, Quiet, Share};
+use super::disk::{Appender, Disk, Entry, Guard, Quiet, Share, Stamp};
 
 /// Pause between two looks at a lock that is taken.
 const LOCK_LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -151,6 +151,17 @@ impl Disk for RealDisk {
     fn len(&self, name: &str) -> io::Result<Option<u64>> {
         match fs::symlink_metadata(self.path(name)) {
             Ok(m) => Ok(Some(m.len())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        match fs::symlink_metadata(self.path(name)) {
+            Ok(m) => {
+                let modified = m.mtime().wrapping_mul(1_000_000_000).wrapping_add(m.mtime_nsec());
+                Ok(Some(Stamp { file: m.ino(), len: m.len(), modified }))
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }

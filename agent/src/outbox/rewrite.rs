@@ -80,6 +80,16 @@ pub fn has_asides(disk: &dyn Disk) -> io::Result<bool> {
     Ok(!asides(disk)?.is_empty())
 }
 
+/// What lies aside and is not in the public file yet: a rewrite is at work, or was killed.
+pub fn lying_aside(disk: &dyn Disk, clock: &dyn Clock) -> io::Result<Vec<line::Entry>> {
+    let found = collect(disk, clock, &journal::settled(disk)?)?;
+    let entry = |text: &str| match line::parse(text.as_bytes()) {
+        Line::Entry(e) => Some(*e),
+        Line::Blank | Line::Broken(_) => None,
+    };
+    Ok(found.text.lines().filter_map(entry).collect())
+}
+
 /// Rewrites the queue, waiting for appenders at most `wait`; not got, it is put off.
 pub fn rewrite(
     disk: &dyn Disk,

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
 
+use coord_protocol::edge::Clock;
+
 use super::disk::{Disk, Share};
 use super::files::{LOCK, QUEUE};
 use super::journal;
 use super::line::{self, Entry, Line, complete_lines};
-use super::rewrite::has_asides;
+use super::rewrite::{has_asides, lying_aside};
 
 /// What the public file holds at this moment.
 #[derive(Debug, Default)]
@@ -49,6 +51,20 @@ pub fn pending(disk: &dyn Disk) -> io::Result<Pending> {
     }
     found.untidy |= found.entries.is_empty();
     Ok(found)
+}
+
+/// Everything that waits, also what a rewrite has moved aside and not brought back; each id once.
+pub fn all_waiting(disk: &dyn Disk, clock: &dyn Clock) -> io::Result<Vec<Entry>> {
+    // Not got in time: an entry may be seen in neither of its two places this once.
+    let _lock = match disk.len(LOCK)? {
+        Some(_) => disk.lock(LOCK, Share::Shared, LOOK_WAIT).unwrap_or(None),
+        None => None,
+    };
+    let mut all = if has_asides(disk)? { lying_aside(disk, clock)? } else { Vec::new() };
+    let aside: HashSet<String> = all.iter().filter_map(|e| e.request.id.clone()).collect();
+    let public = pending(disk)?.entries.into_iter();
+    all.extend(public.filter(|e| e.request.id.as_ref().is_none_or(|id| !aside.contains(id))));
+    Ok(all)
 }
 
 /// How long a look waits for a rewrite to end; after that, something may be waiting.

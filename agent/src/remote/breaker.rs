@@ -98,6 +98,11 @@ impl State {
     }
 }
 
+/// A short name for a text, such as an address, in file names.
+pub fn short_hash(text: &str) -> u32 {
+    Sha256::digest(text.as_bytes()).iter().take(4).fold(0, |n, b| (n << 8) | u32::from(*b))
+}
+
 /// The breaker of one server.
 pub struct Breaker<'a> {
     disk: &'a dyn Disk,
@@ -109,9 +114,7 @@ pub struct Breaker<'a> {
 impl<'a> Breaker<'a> {
     /// The breaker for a base address, kept in the state folder.
     pub fn new(disk: &'a dyn Disk, clock: &'a dyn Clock, rng: &'a dyn Rng, base: &str) -> Self {
-        let digest = Sha256::digest(base.as_bytes());
-        let tag: u32 = digest.iter().take(4).fold(0, |n, b| (n << 8) | u32::from(*b));
-        Self { disk, clock, rng, name: format!("breaker-{tag:08x}.json") }
+        Self { disk, clock, rng, name: format!("breaker-{:08x}.json", short_hash(base)) }
     }
 
     fn state(&self) -> Option<State> {

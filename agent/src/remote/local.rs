@@ -30,7 +30,7 @@ impl LocalNet {
 
 /// Names this run of the machine. Where the system has no name for it, every call counts as a run of
 /// its own and goes by the wall clock: times since boot of different runs cannot be compared.
-fn boot_id() -> String {
+pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| format!("{:016x}", OsRng.u64()), |id| id.trim().to_owned())
 }

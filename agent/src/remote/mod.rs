@@ -4,6 +4,7 @@
 pub mod breaker;
 pub mod http;
 pub mod local;
+pub mod query;
 pub mod retry_after;
 pub mod verdict;
 

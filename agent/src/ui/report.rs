@@ -2,11 +2,13 @@
 //! everything else to stderr.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use coord_protocol::exit;
 use serde_json::{Value, json};
 
 use super::neutral;
+use crate::context::Stale;
 
 /// Version of the `--json` object.
 const JSON_VERSION: u32 = 1;
@@ -74,6 +76,33 @@ impl CliError {
 impl From<crate::config::ConfigError> for CliError {
     fn from(e: crate::config::ConfigError) -> Self {
         Self::new(exit::CONFIG, e.to_string())
+    }
+}
+
+/// A time span as people say it.
+pub fn in_words(span: Duration) -> String {
+    match span.as_secs() {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s @ 7_200..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+impl Report {
+    /// Says that the answer comes from here alone, and how old it is.
+    pub fn known_since(mut self, stale: &Stale) -> Self {
+        let (age, why) = (in_words(stale.age), neutral::line(&stale.why));
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text
+            .push_str(&format!("(as the server was {age} ago; now it cannot be asked: {why})"));
+        if let Some(fields) = self.json.as_object_mut() {
+            let as_of = json!({"age_secs": stale.age.as_secs(), "why": stale.why});
+            fields.insert("as_of".to_owned(), as_of);
+        }
+        self
     }
 }
 

@@ -70,6 +70,17 @@ pub struct Lock {
     pub overlapped: Vec<EndedLock>,
 }
 
+impl Lock {
+    /// Its time to live in milliseconds; 0 is no expiry.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "30 days of ms at most; hours come from ms"
+    )]
+    pub fn ttl_ms(&self) -> i64 {
+        (self.ttl_hours * 3_600_000.0).round() as i64
+    }
+}
+
 /// A lock that is over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EndedLock {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
+use coord_protocol::wire::Lock;
 use rusqlite::{Row, params};
 
 use super::{Paged, Stored, Tx, View, limit};
@@ -171,6 +172,29 @@ impl Tx<'_> {
                 c.expires_at.map(|t| t.0),
                 c.ended_at.map(|t| t.0),
                 c.end_reason,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Puts a claim here that another engine has granted; what was here under its id goes.
+    pub fn put_granted(&self, lock: &Lock, is_glob: bool) -> Stored<()> {
+        self.run(
+            "INSERT OR REPLACE INTO claim (id, project_key, session_id, resource, is_glob,
+             description, ttl_ms, fence, acquired_at, last_activity, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                lock.id,
+                lock.project_key,
+                lock.session_id,
+                lock.resource,
+                is_glob,
+                lock.description,
+                lock.ttl_ms(),
+                lock.fence,
+                lock.acquired_at.0,
+                lock.last_activity.0,
+                lock.expires_at.map(|t| t.0),
             ],
         )?;
         Ok(())

@@ -239,12 +239,11 @@ impl Tx<'_> {
         let columns: Vec<&str> =
             row.keys().map(String::as_str).filter(|c| known.iter().any(|k| k == c)).collect();
         let places: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
-        let sets: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+        // Also in place of a row that was noted here under another number (`put_granted`).
         let sql = format!(
-            "INSERT INTO {kind} ({}) VALUES ({}) ON CONFLICT (seq) DO UPDATE SET {}",
+            "INSERT OR REPLACE INTO {kind} ({}) VALUES ({})",
             columns.join(", "),
-            places.join(", "),
-            sets.join(", ")
+            places.join(", ")
         );
         self.run(&sql, params_from_iter(columns.iter().map(|c| Plain(&row[*c]))))?;
         Ok(())
