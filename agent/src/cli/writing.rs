@@ -76,9 +76,9 @@ pub(super) fn send(
         Fate::Provisional { answer, why, retry_after } => {
             let secs = retry_after.map(|d| d.as_secs());
             let text = format!(
-                "provisionally: {what} ({id})\n\
-                 no other session of this workstation gets it; whether others hold it, the server \
-                 says later"
+                "queued, and held provisionally: {what} ({id})\n\
+                 no other session of this workstation gets it; whether somebody elsewhere holds it \
+                 is not known"
             );
             let json = json!({"outcome": "provisional", "provisional": true, "id": id, "why": why,
                 "retry_after": secs, "result": answer});

@@ -20,7 +20,7 @@ const SHORTEST: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unheard {
     /// It is not asked now: the breaker rests.
-    #[error("{why}; not tried again before {} s, or with `coord sync`", left.as_secs() + 1)]
+    #[error("{why}; next try in {} s, or with `coord sync`", left.as_secs() + 1)]
     Resting {
         /// For how long.
         left: Duration,

@@ -96,8 +96,7 @@ impl Report {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        self.text
-            .push_str(&format!("(as the server was {age} ago; now it cannot be asked: {why})"));
+        self.text.push_str(&format!("(as of {age} ago; the server cannot be asked now: {why})"));
         if let Some(fields) = self.json.as_object_mut() {
             let as_of = json!({"age_secs": stale.age.as_secs(), "why": stale.why});
             fields.insert("as_of".to_owned(), as_of);

@@ -31,7 +31,7 @@ fn the_token_is_in_no_file_and_no_words() {
     server.kill9();
     ran(&["msg", "send", "ALL", "s", "b"], 0);
     ran(&["msg", "send", "NOBODY", "s", "b"], 0);
-    ran(&["todo", "list"], 69);
+    ran(&["todo", "list"], 0);
     ran(&["outbox", "list", "--json"], 0);
     desk.hook(&desk.event("SessionEnd", "abc", &json!({})));
     server.restart();
