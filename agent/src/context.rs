@@ -29,15 +29,14 @@ use crate::outbox::keep::{Keep, Kept, QueueOnly, concerns_claims, is_claim};
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
 use crate::remote::Net;
-use crate::remote::breaker::{Breaker, short_hash};
+use crate::remote::breaker::{Breaker, Leave, short_hash};
 use crate::remote::http::HttpNet;
 use crate::remote::local::{LOCAL, LocalNet, boot_id};
 use crate::remote::query::encode;
 use crate::replica::Standin;
+use crate::replica::pull::{Pull, Unheard};
 use crate::send::{self, Fate};
 
-/// Where the server is when nothing says otherwise: what `coord start` uses.
-pub const DEFAULT_BASE: &str = "http://127.0.0.1:8080";
 const TOKEN_BYTES_MAX: usize = 4096;
 /// The database of the workstation's own engine, in the data folder.
 const LOCAL_DATABASE: &str = "local.db";
@@ -56,11 +55,9 @@ pub struct Context {
     pub session: SessionName,
     /// The project.
     pub project: Project,
-    /// The server's base address.
+    /// The server's base address; [`LOCAL`] where nobody said that there is one, and none was
+    /// started here.
     pub base: String,
-    /// Somebody said where the server is, or started one here; without that nobody need hear that
-    /// there is none.
-    pub base_is_configured: bool,
     /// The outbox's folder.
     pub outbox: RealDisk,
     /// The state folder.
@@ -114,20 +111,18 @@ impl Context {
         let set = base_from_env(&env)?.or(identity.coord_api);
         let last = || local_server::last_record(&state).map(|r| r.url);
         let set = set.or_else(last);
-        let configured = set.is_some();
-        let base = set.unwrap_or_else(|| DEFAULT_BASE.to_owned());
+        let base = set.unwrap_or_else(|| LOCAL.to_owned());
         let base = base.trim_end_matches('/').to_owned();
         let token = token(&env, &state, identity.coord_token_file.as_deref(), &base)?;
         let rules = local_rules(&env)?;
         let net: Box<dyn Net> = if base == LOCAL {
-            Box::new(LocalNet::new(&paths.data.join(LOCAL_DATABASE), rules))
+            Box::new(local_store(&paths, rules))
         } else {
             Box::new(HttpNet::new(&base, token.as_deref()))
         };
         Ok(Self {
             net,
             outbox,
-            base_is_configured: configured,
             clock: SystemClock,
             rng: OsRng,
             rules,
@@ -177,6 +172,29 @@ impl Context {
             outboxes,
             clock: &SystemClock,
         })
+    }
+
+    /// The workstation's own store, whether it is the authority or not.
+    pub fn local_store(&self) -> LocalNet {
+        local_store(&self.paths, self.rules)
+    }
+
+    /// Reads on in the server's feed.
+    pub fn pull(
+        &self,
+        standin: &Standin<'_>,
+        budget: Duration,
+        leave: Leave,
+    ) -> Result<(), Unheard> {
+        let breaker = self.breaker();
+        let pull = Pull {
+            net: &*self.net,
+            breaker: &breaker,
+            clock: &self.clock,
+            scope: &self.scope(),
+            session: &self.session.id,
+        };
+        pull.run(&standin.engine.borrow(), budget, leave)
     }
 
     /// Where the copy of this server's rows is.
@@ -327,6 +345,10 @@ fn refuse_committed_queue(outbox: &RealDisk) -> Result<(), ConfigError> {
         });
     }
     Ok(())
+}
+
+fn local_store(paths: &Paths, rules: Rules) -> LocalNet {
+    LocalNet::new(&paths.data.join(LOCAL_DATABASE), rules)
 }
 
 /// The lease settings of the workstation's own engine: the server's variables.

@@ -6,6 +6,7 @@
 //! Files, network, clock and chance are behind traits ([`outbox::disk::Disk`], [`remote::Net`],
 //! `coord_protocol::edge`), so that the simulation runs this very code.
 
+pub mod carry;
 pub mod cli;
 pub mod config;
 pub mod context;

@@ -141,7 +141,7 @@ impl Kit {
         match fate {
             Ok(Fate::Done { .. }) => world.ledger.tell(origin, Told::Done),
             Ok(Fate::Queued { .. } | Fate::Provisional { .. }) => {
-                world.ledger.tell(origin, Told::Queued)
+                world.ledger.tell(origin, Told::Queued);
             }
             // Turned away at the door: neither done nor kept, and nobody said so.
             Ok(Fate::Refused { status: 401, .. }) => {}

@@ -170,6 +170,11 @@ pub(super) fn granted(answer: &Value) -> String {
         let by = line(old["session_id"].as_str().unwrap_or("?"));
         let _ = write!(out, "\nnote: the abandoned lock of {by} was released for this");
     }
+    for other in answer["overlapped"].as_array().into_iter().flatten() {
+        let by = line(other["session_id"].as_str().unwrap_or("?"));
+        let what = line(other["resource"].as_str().unwrap_or("?"));
+        let _ = write!(out, "\nnote: {by} held {what} meanwhile: look at what it changed");
+    }
     out
 }
 

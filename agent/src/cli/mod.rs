@@ -23,6 +23,7 @@ use coord_protocol::exit;
 
 use crate::config::env::Env;
 use crate::context::{Context, Whose};
+use crate::outbox::news as outbox_news;
 use crate::send::TRY_BUDGET;
 use crate::ui::report::{CliError, Report, finish, print};
 
@@ -153,12 +154,19 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
         Some(stale) => outcome.map(|report| report.known_since(stale)),
         None => outcome,
     };
-    let offers = outcome.as_ref().map(|r| r.offers.clone()).unwrap_or_default();
+    let mut outcome = outcome;
+    let (offers, news) = match &mut outcome {
+        Ok(report) => (std::mem::take(&mut report.offers), report.news.take()),
+        Err(_) => (Vec::new(), None),
+    };
     let (code, taken) = print(outcome, as_json);
     // Only what was really handed over counts as offered (G31).
     if taken {
         // What cannot be noted is shown once more.
         let _ = cx.note_offered(offers, TRY_BUDGET);
+        if let Some(news) = news {
+            let _ = outbox_news::told(&cx.outbox, &cx.session.id, &news);
+        }
     }
     code
 }

@@ -17,7 +17,7 @@ use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
 pub(super) use crate::remote::query::{Query, encode};
 use crate::remote::verdict::is_ours;
-use crate::replica::pull::{Pull, Unheard};
+use crate::replica::pull::Unheard;
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report};
 
@@ -65,16 +65,7 @@ pub(super) fn ask_as<T: DeserializeOwned>(
 /// the server has no feed, the server itself is asked.
 fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliError> {
     let Some(standin) = cx.standin() else { return of_server(cx, path, leave) };
-    let breaker = cx.breaker();
-    let pull = Pull {
-        net: &*cx.net,
-        breaker: &breaker,
-        clock: &cx.clock,
-        scope: &cx.scope(),
-        session: &cx.session.id,
-    };
-    let pulled = pull.run(&standin.engine.borrow(), READ_BUDGET, leave);
-    let unheard = match pulled {
+    let unheard = match cx.pull(&standin, READ_BUDGET, leave) {
         Ok(()) => None,
         Err(Unheard::Unsupported | Unheard::Replica(_)) => return of_server(cx, path, leave),
         Err(Unheard::Refused(status, body)) => {
@@ -138,9 +129,7 @@ fn away(cx: &Context, why: &str) -> CliError {
         0 => e,
         n => e.hint(format!("{} here; `coord outbox list` shows them", count(n, "write"))),
     };
-    if !cx.base_is_configured {
-        e.hint("no server is configured; `coord start --background` starts one on this machine")
-    } else if is_loopback(&cx.base) {
+    if is_loopback(&cx.base) {
         e.hint("if it is a server of yours, `coord start --background` starts it again")
     } else {
         e
@@ -172,6 +161,11 @@ fn queued_rows(raw: &Value, n: usize) -> Vec<bool> {
 /// A row that the server does not have yet.
 pub(super) fn in_queue(row: &str) -> String {
     format!("{row}  [queued here]")
+}
+
+/// A number of things.
+pub(super) fn count_of(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 
 /// A number of things, in words.

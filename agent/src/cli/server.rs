@@ -240,6 +240,14 @@ fn welcome(cx: &Context, url: &str, database: &Path) -> String {
     } else {
         format!("  token     {state}/token (your own coord commands find it by themselves)\n")
     };
+    let carry = if cx.local_store().exists() {
+        format!(
+            "\nSessions here worked without a server before. What is open there is not lost:\n\
+             \x20 {coord} sync --from-local\n"
+        )
+    } else {
+        String::new()
+    };
     format!(
         "coord serves {url}\n\
          \x20 database  {}\n{token}\
@@ -248,7 +256,7 @@ fn welcome(cx: &Context, url: &str, database: &Path) -> String {
          \x20 {coord} status\n\
          \x20 {coord} msg send ALL \"Hello\" \"First message\"\n\
          \x20 {coord} todo add \"Try coord\"\n\
-         \x20 {coord} todo list\n",
+         \x20 {coord} todo list\n{carry}",
         database.display()
     )
 }

@@ -1,5 +1,6 @@
 //! `coord sync`: send what waits, then read what is new.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use coord_protocol::edge::Clock;
@@ -8,13 +9,18 @@ use coord_protocol::request::Method;
 use serde_json::{Value, json};
 
 use super::msg::{fetch, not_offered};
-use super::reading::count;
+use super::reading::{count, count_of};
+use crate::carry::{Carried, CarryError, into_outbox, open_in};
 use crate::context::Context;
 use crate::hook::digest;
+use crate::hook::news::in_words;
 use crate::outbox::dead;
+use crate::outbox::disk::Disk;
 use crate::outbox::drain::{Report as Drained, Settled, Stopped, drain};
+use crate::outbox::news::{self, News};
 use crate::outbox::real_disk::RealDisk;
-use crate::remote::breaker::{Breaker, Leave};
+use crate::remote::breaker::{Breaker, Leave, short_hash};
+use crate::remote::local::LOCAL;
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report, say_now};
 
@@ -33,12 +39,17 @@ pub(super) struct Args {
     /// Try now, even if the server asked for silence
     #[arg(long)]
     force: bool,
+    /// Carry over what is open in this workstation's own store from before there was a server: todos,
+    /// decisions, unread messages
+    #[arg(long)]
+    from_local: bool,
     /// At most 8 KiB of mail, framed for a model
     #[arg(long)]
     brief: bool,
 }
 
 pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
+    let carried = if a.from_local { Some(carry_over(cx)?) } else { None };
     let breaker = cx.breaker();
     let leave = if a.force { Leave::Force } else { Leave::Person };
     let letters = || dead::list(&cx.outbox).map_or(0, |l| l.len());
@@ -51,7 +62,14 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
         all.waiting += done.waiting;
         all.stopped = all.stopped.or(done.stopped);
     }
-    let mut out = vec![sent_line(&all)];
+    let mut out = Vec::new();
+    if let Some(c) = carried {
+        let (t, d, m) = (c.todos, c.decisions, c.messages);
+        out.push(format!(
+            "from the local store: {t} open todos, {d} decisions, {m} unread messages"
+        ));
+    }
+    out.push(sent_line(&all));
     out.extend(all.applied.iter().filter(|s| is_claim(s)).map(|s| super::lock::granted(&s.answer)));
     out.extend(all.rejected.iter().take(REFUSALS_SHOWN).map(refusal_line));
     if all.rejected.len() > REFUSALS_SHOWN {
@@ -70,17 +88,59 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     );
     // One try is enough: what the drain has just found out holds for the mail, too.
     let leave = if all.stopped.is_some() { Leave::Anybody } else { leave };
+    let earlier = earlier_news(cx, &all, &mut out);
     let (offers, unread) = unread(cx, leave, a.brief, &mut out);
     let json = json!({
         "applied": all.applied.iter().map(settled_json).collect::<Vec<_>>(),
         "rejected": all.rejected.iter().map(settled_json).collect::<Vec<_>>(),
         "waiting": all.waiting,
         "set_aside": set_aside,
+        "earlier": earlier.items,
         "gone": gone,
         "stopped": all.stopped.as_ref().map(why),
         "unread": unread,
     });
-    Ok(Report { offers, ..Report::new(out.join("\n"), json) })
+    // Best effort: what stays is only clutter.
+    let _ = news::forget_old(&cx.outbox, cx.clock.wall());
+    Ok(Report { offers, news: Some(earlier), ..Report::new(out.join("\n"), json) })
+}
+
+/// What became of this session's writes in drains that nobody was told of.
+fn earlier_news(cx: &Context, now: &Drained, out: &mut Vec<String>) -> News {
+    let mut news = news::of(&cx.outbox, &cx.session.id).unwrap_or_default();
+    let just = now.applied.iter().chain(&now.rejected).filter_map(|s| s.request.id.as_deref());
+    let just: HashSet<&str> = just.collect();
+    news.items.retain(|i| !just.contains(i.id.as_str()));
+    if !news.items.is_empty() {
+        out.push(format!("sent earlier, in passing: {}", count_of(news.items.len(), "write")));
+        out.extend(news.notable().map(|i| format!("  {}", in_words(i))));
+    }
+    news
+}
+
+/// Up to where the local store was carried over to a server: in the state folder.
+fn carried_note(cx: &Context) -> String {
+    format!("carried-{:08x}", short_hash(&cx.base))
+}
+
+fn carry_over(cx: &Context) -> Result<Carried, CliError> {
+    if cx.base == LOCAL {
+        return Err(CliError::new(exit::USAGE, "there is no server to carry anything over to")
+            .hint("`coord start --background` starts one, or set coord_api in identity.json"));
+    }
+    let local = cx.local_store();
+    if !local.exists() {
+        return Ok(Carried::default());
+    }
+    let failed = |e: CarryError| CliError::new(exit::NOT_DURABLE, format!("nothing is lost: {e}"));
+    let note = carried_note(cx);
+    let since = cx.state.read(&note, 0).unwrap_or_default();
+    let since = String::from_utf8(since).unwrap_or_default();
+    let (writes, cursor) = open_in(&local, since.trim(), cx.clock.wall()).map_err(failed)?;
+    let carried = into_outbox(&cx.outbox, &writes).map_err(failed)?;
+    // Lost, the same is carried once more, under the same ids.
+    let _ = cx.state.put(&note, cursor.as_bytes());
+    Ok(carried)
 }
 
 fn is_claim(s: &Settled) -> bool {
@@ -142,9 +202,11 @@ fn sent_line(d: &Drained) -> String {
 }
 
 fn refusal_line(s: &Settled) -> String {
-    let said = s.answer.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
-    let what = format!("{} {}", s.request.method.as_str(), s.request.path);
-    format!("refused ({}): {}: {}", s.status, line(&what), line(said))
+    let item = news::item(s, false);
+    match item.outcome {
+        news::Outcome::Lost => in_words(&item),
+        _ => format!("refused ({}): {}", s.status, line(&item.words)),
+    }
 }
 
 fn waiting_line(waiting: usize, stopped: &Stopped) -> String {

@@ -150,11 +150,12 @@ pub(super) fn refused(status: u16, answer: &Value, what: &str) -> CliError {
         }
         _ => e,
     };
-    let e = match answer.get("known_secs_ago").and_then(Value::as_u64) {
-        Some(secs) => e.hint(format!(
-            "the server cannot be asked now; this is what it said {} ago",
-            in_words(Duration::from_secs(secs))
-        )),
+    let e = match answer.get("known_secs_ago").map(Value::as_u64) {
+        Some(secs) => {
+            let ago = secs.map(|s| format!(", as of {} ago", in_words(Duration::from_secs(s))));
+            let ago = ago.unwrap_or_default();
+            e.hint(format!("the server cannot be asked now: this is what is known here{ago}"))
+        }
         None => e,
     };
     match status {

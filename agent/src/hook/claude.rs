@@ -6,19 +6,23 @@ use std::time::Duration;
 use coord_protocol::edge::Clock;
 use coord_protocol::request::Method;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{CheckedIn, EndSession, RegisterSession};
+use coord_protocol::wire::{CheckedIn, EndSession, Message, Messages, RegisterSession};
+use coord_server::api::Call;
 use serde_json::json;
 
 use super::input::Input;
-use super::{Answer, digest};
+use super::{Answer, digest, news};
 use crate::cli::registration;
 use crate::context::Context;
 use crate::local_server::log;
 use crate::outbox::drain::{drain, fits_in_passing};
+use crate::outbox::news as outbox_news;
 use crate::outbox::view;
 use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
+use crate::remote::query::Query;
 use crate::remote::verdict::is_ours;
+use crate::ui::report::in_words;
 
 /// All that a hook does with the network before it answers ends within this time.
 const NETWORK_BUDGET: Duration = Duration::from_millis(600);
@@ -48,41 +52,83 @@ fn session_start(cx: Context, input: &Input) -> Answer {
     let until = cx.clock.boot().plus(NETWORK_BUDGET);
     let mut said = Vec::new();
     send_waiting(&cx, &mut said);
+    // After a compaction the model has forgotten what it was shown.
+    let again = source == "compact";
+    let heard = check_in(&cx, source, again, until);
+    let was_heard = heard.is_ok();
+    let (fresh, total) = heard.unwrap_or_else(|why| {
+        log(&cx.state, &format!("{} hook claude: {why}", cx.clock.wall()));
+        away(&cx, again, &mut said)
+    });
     let mut printed = Vec::new();
-    match check_in(&cx, source, until) {
-        Ok(mail) => {
-            let fresh = mail.unread;
-            if !fresh.is_empty() {
-                let d = digest::for_model(&fresh, mail.unread_count, &digest::boundary(&cx.rng));
-                said.push(d.text);
-                printed = fresh.into_iter().take(d.shown).map(|m| m.id).collect();
-            }
-        }
-        Err(why) => {
-            log(&cx.state, &format!("{} hook claude: {why}", cx.clock.wall()));
-            let waiting = view::pending(&cx.outbox).map_or(0, |p| p.entries.len());
-            if cx.base_is_configured || waiting > 0 {
-                said.push(format!(
-                    "coord: the server {} cannot be asked, so unread messages are not known; \
-                     writes are queued here ({waiting} waiting) and sent later.",
-                    cx.base
-                ));
-            }
-        }
+    if !fresh.is_empty() {
+        let d = digest::for_model(&fresh, total, &digest::boundary(&cx.rng));
+        said.push(d.text);
+        printed = fresh.into_iter().take(d.shown).map(|m| m.id).collect();
     }
-    if said.is_empty() {
-        return Answer::nothing();
-    }
-    let object = json!({"hookSpecificOutput": {
-        "hookEventName": "SessionStart",
-        "additionalContext": said.join("\n"),
-    }});
+    let untold = outbox_news::of(&cx.outbox, &cx.session.id).unwrap_or_default();
+    said.extend(news::for_model(&untold));
+    let object = if said.is_empty() {
+        json!({})
+    } else {
+        json!({"hookSpecificOutput": {
+            "hookEventName": "SessionStart",
+            "additionalContext": said.join("\n"),
+        }})
+    };
     let after = move || {
         if let Err(e) = cx.note_offered(printed, AFTER_BUDGET) {
             log(&cx.state, &format!("{} offered: {e}", cx.clock.wall()));
         }
+        // What cannot be let go is told once more.
+        let _ = outbox_news::told(&cx.outbox, &cx.session.id, &untold);
+        if was_heard {
+            keep_a_copy(&cx);
+        }
     };
     Answer { object, after: Some(Box::new(after)) }
+}
+
+/// So that reads can be answered when the server is away.
+fn keep_a_copy(cx: &Context) {
+    let Some(standin) = cx.standin() else { return };
+    if let Err(e) = cx.pull(&standin, AFTER_BUDGET, Leave::Anybody) {
+        log(&cx.state, &format!("{} pull: {e}", cx.clock.wall()));
+    }
+}
+
+/// Without the server: the session is registered later, and what is known here is shown.
+fn away(cx: &Context, again: bool, said: &mut Vec<String>) -> (Vec<Message>, usize) {
+    let waiting = view::pending(&cx.outbox).map_or(0, |p| p.entries.len());
+    let known = cx.standin().and_then(|s| s.read(&unread_of(cx)).ok().flatten());
+    let age = match &known {
+        Some(k) => format!("what follows is as of {} ago", in_words(k.age)),
+        None => "unread messages are not known".to_owned(),
+    };
+    said.push(format!(
+        "coord: the server {} cannot be asked, so {age}; writes are queued here ({waiting} waiting) \
+         and sent later.",
+        cx.base
+    ));
+    // Others here see that it is there, and the server hears of it later.
+    let register =
+        cx.request(Method::Post, "/api/coord/sessions", Some(&registration(cx, None, true)));
+    if let Err(e) = cx.write(&register, AFTER_BUDGET) {
+        log(&cx.state, &format!("{} registration: {e}", cx.clock.wall()));
+    }
+    let mail = known.and_then(|k| serde_json::from_str::<Messages>(&k.reply.body).ok());
+    let mut mail = mail.map(|m| m.messages).unwrap_or_default();
+    let total = mail.len();
+    mail.retain(|m| again || m.offered_at.is_none());
+    (mail, total)
+}
+
+fn unread_of(cx: &Context) -> Call {
+    let query = Query::default()
+        .and("to_session", Some(&cx.session.id))
+        .and("unread_only", Some("true"))
+        .and("limit", Some("100"));
+    Call { method: "GET".into(), target: query.on("/api/coord/messages"), ..Call::default() }
 }
 
 /// Sends what waits here, as far as the time goes.
@@ -96,24 +142,25 @@ fn send_waiting(cx: &Context, said: &mut Vec<String>) {
     }
     let breaker = cx.breaker();
     match drain(&cx.tools(&breaker), DRAIN_BUDGET, Leave::Anybody) {
-        Ok(r) if !r.rejected.is_empty() => said.push(format!(
-            "coord: {} queued writes were refused by the server; `coord outbox dead` shows why.",
-            r.rejected.len()
-        )),
+        // What became of this session's own is in its news.
         Ok(_) => {}
         Err(e) => log(&cx.state, &format!("{} drain: {e}", cx.clock.wall())),
     }
 }
 
-/// Registers the session and gets its unread mail, in one round trip.
-fn check_in(cx: &Context, source: &str, until: Millis) -> Result<CheckedIn, String> {
+/// Registers the session and gets its unread mail, in one round trip; the mail, and how much is
+/// unread in all.
+fn check_in(
+    cx: &Context,
+    source: &str,
+    again: bool,
+    until: Millis,
+) -> Result<(Vec<Message>, usize), String> {
     let breaker = cx.breaker();
     if let May::Rest(_, why) = breaker.ask(Leave::Anybody) {
         return Err(why);
     }
     let fresh = matches!(source, "startup" | "clear" | "fork");
-    // After a compaction the model has forgotten what it was shown.
-    let again = source == "compact";
     let ask = RegisterSession { again, ..registration(cx, None, fresh) };
     let body = serde_json::to_vec(&ask).map_err(|e| e.to_string())?;
     let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/sessions") };
@@ -131,7 +178,8 @@ fn check_in(cx: &Context, source: &str, until: Millis) -> Result<CheckedIn, Stri
     if answer.status != 200 {
         return Err(format!("{}: {}", answer.status, answer.detail().unwrap_or_default()));
     }
-    serde_json::from_slice(&answer.body).map_err(|e| e.to_string())
+    let mail: CheckedIn = serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
+    Ok((mail.unread, mail.unread_count))
 }
 
 fn session_end(cx: &Context, input: &Input) {

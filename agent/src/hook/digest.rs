@@ -103,7 +103,7 @@ fn block(m: &Message, body_bytes: usize) -> String {
 }
 
 /// Takes the meaning from tags that a host would take for its own.
-fn inert(text: &str) -> String {
+pub(super) fn inert(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('<') {

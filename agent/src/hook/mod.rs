@@ -4,6 +4,7 @@
 mod claude;
 pub mod digest;
 mod input;
+pub mod news;
 
 use std::io::{self, Read, Write};
 use std::panic::catch_unwind;

@@ -18,7 +18,7 @@ use super::keep::Keep;
 use super::line::Entry;
 use super::rewrite::{Rewrite, has_asides, rewrite};
 use super::view::{anything_waiting, pending};
-use super::{journal, trouble};
+use super::{journal, news, trouble};
 use crate::remote::breaker::{Breaker, Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge, of_status};
 use crate::remote::{Incoming, Net, NetError, Outgoing};
@@ -363,11 +363,13 @@ impl Run<'_> {
         }
     }
 
-    /// Puts results on record: dead letters first and durably, then the journal.
+    /// Puts results on record: dead letters first and durably, then the sessions' news, then the
+    /// journal.
     fn settle(&mut self, answered: Vec<(Request, Verdict, EntryDone)>) -> io::Result<Halt> {
         let now = self.t.clock.wall();
         let mut letters = Vec::new();
         let mut noted = Vec::new();
+        let mut told = Vec::new();
         let mut halt = Ok(());
         for (request, verdict, done) in answered {
             if verdict == Verdict::Keep {
@@ -381,6 +383,12 @@ impl Run<'_> {
                 replayed: done.replayed,
                 answer: done.body,
             };
+            let applied = verdict == Verdict::Applied;
+            if let Some(session) = &settled.request.session
+                && news::is_worth_telling(&settled, applied)
+            {
+                told.push((session.clone(), news::item(&settled, applied)));
+            }
             if verdict == Verdict::Applied {
                 self.refusals = 0;
                 self.report.applied.push(settled);
@@ -395,6 +403,7 @@ impl Run<'_> {
             }
         }
         dead::add(self.t.disk, &letters)?;
+        news::add(self.t.disk, now, &told)?;
         journal::note(self.t.disk, &noted)?;
         Ok(halt)
     }

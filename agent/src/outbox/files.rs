@@ -14,5 +14,7 @@ pub const DEAD: &str = "coord-queue.dead.jsonl";
 pub const ASIDE: &str = "coord-queue.d";
 /// A new queue file being written: `coord-queue.tmp.<random>`. Rubbish after a crash.
 pub const TMP_PREFIX: &str = "coord-queue.tmp.";
+/// What became of a session's writes, until it is told: `coord-queue.news-<short name>.jsonl`.
+pub const NEWS_PREFIX: &str = "coord-queue.news-";
 /// The entry that the server fails on, and since when.
 pub const TROUBLE: &str = "coord-queue.trouble";

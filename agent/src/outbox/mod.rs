@@ -13,6 +13,7 @@ pub mod files;
 pub mod journal;
 pub mod keep;
 pub mod line;
+pub mod news;
 pub mod real_disk;
 pub mod rewrite;
 pub mod trouble;

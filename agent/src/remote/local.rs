@@ -26,6 +26,11 @@ impl LocalNet {
     pub fn new(path: &Path, rules: Rules) -> Self {
         Self { path: path.to_owned(), rules }
     }
+
+    /// Whether anything was ever written to it.
+    pub fn exists(&self) -> bool {
+        self.path.exists()
+    }
 }
 
 /// Names this run of the machine. Where the system has no name for it, every call counts as a run of

@@ -148,8 +148,9 @@ impl Keep for Standin<'_> {
         let Ok((status, mut answer, age)) = self.judge(request) else {
             return append(outbox, request).map(|()| Kept::Queued);
         };
-        if let (Some(age), Some(fields)) = (age, answer.as_object_mut()) {
-            fields.insert("known_secs_ago".to_owned(), age.as_secs().into());
+        if let Some(fields) = answer.as_object_mut() {
+            // Null: the server was never heard, and only this workstation has spoken.
+            fields.insert("known_secs_ago".to_owned(), age.map(|a| a.as_secs()).into());
         }
         if status >= 400 {
             return Ok(Kept::Refused { status, answer });

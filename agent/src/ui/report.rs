@@ -1,6 +1,7 @@
 //! A command's outcome, and the one place that writes it to the terminal: the answer to stdout,
 //! everything else to stderr.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -9,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::neutral;
 use crate::context::Stale;
+use crate::outbox::news::News;
 
 /// Version of the `--json` object.
 const JSON_VERSION: u32 = 1;
 
 /// What a command found or did.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Report {
     /// For people, without a last newline.
     pub text: String,
@@ -24,6 +26,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Messages that this puts before the session: noted as offered once it is really printed.
     pub offers: Vec<String>,
+    /// News of this session's writes that this tells it: forgotten once it is really printed.
+    pub news: Option<News>,
     /// Exit status.
     pub exit: u8,
 }
@@ -31,7 +35,14 @@ pub struct Report {
 impl Report {
     /// Done.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, notes: Vec::new(), offers: Vec::new(), exit: exit::DONE }
+        Self {
+            text: text.into(),
+            json,
+            notes: Vec::new(),
+            offers: Vec::new(),
+            news: None,
+            exit: exit::DONE,
+        }
     }
 
     /// Adds a note.
@@ -96,7 +107,7 @@ impl Report {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        self.text.push_str(&format!("(as of {age} ago; the server cannot be asked now: {why})"));
+        let _ = write!(self.text, "(as of {age} ago; the server cannot be asked now: {why})");
         if let Some(fields) = self.json.as_object_mut() {
             let as_of = json!({"age_secs": stale.age.as_secs(), "why": stale.why});
             fields.insert("as_of".to_owned(), as_of);

@@ -1,6 +1,7 @@
 //! The `coord` command, from outside.
 
 mod breaker;
+mod carry;
 mod clones;
 mod common;
 mod contention;
@@ -12,6 +13,7 @@ mod latency;
 mod load;
 mod local;
 mod messages;
+mod offline;
 mod outbox;
 mod restarts;
 mod sandbox;

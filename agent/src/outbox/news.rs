@@ -1,0 +1,227 @@
+//! The reconnect report: what became of writes that had waited, kept for each session until it was
+//! told (G27). Written by the drain before an entry counts as settled, so a kill in between repeats
+//! news and loses none; the same news twice counts once.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use coord_protocol::time::Millis;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::disk::{Disk, Share};
+use super::drain::Settled;
+use super::files::{DRAIN_LOCK, NEWS_PREFIX};
+use super::keep::is_claim;
+use super::line::{complete_lines, trim};
+use crate::remote::breaker::short_hash;
+
+/// What nobody was told for so long is nobody's any more.
+const KEPT_FOR: Duration = Duration::from_hours(168);
+/// Letting go of told news waits so long for a drain; else the news is told once more.
+const LOCK_WAIT: Duration = Duration::from_millis(50);
+
+/// How a write ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The server did it.
+    Applied,
+    /// A claim was granted now.
+    Granted,
+    /// A claim was refused: somebody else holds it.
+    Lost,
+    /// A claim came after its time.
+    Past,
+    /// The server refused it; it is a dead letter.
+    Refused,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The write.
+    pub id: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// In words; empty when it was simply applied.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    at: Millis,
+    session: String,
+    items: Vec<Item>,
+}
+
+/// The untold news of a session.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// Each write once, in order.
+    pub items: Vec<Item>,
+    /// How much of the file this is.
+    read: u64,
+}
+
+impl News {
+    /// What is worth a line of its own.
+    pub fn notable(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|i| i.outcome != Outcome::Applied)
+    }
+}
+
+/// What became of a write, as the server's answer says.
+pub fn item(s: &Settled, applied: bool) -> Item {
+    let text = |name: &str| s.answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    let id = s.request.id.clone().unwrap_or_default();
+    let named = |name: &str| {
+        let in_body = s.request.body.as_ref().and_then(|b| b.get(name));
+        in_body.and_then(Value::as_str).unwrap_or("?").to_owned()
+    };
+    let (outcome, words) = match (applied, is_claim(&s.request)) {
+        (true, true) if text("outcome") == "past" => (
+            Outcome::Past,
+            format!("{} came after its time; nothing was granted", named("resource")),
+        ),
+        (true, true) => (Outcome::Granted, granted_words(&s.answer)),
+        (true, false) => (Outcome::Applied, String::new()),
+        (false, true) if s.answer.get("conflicts").is_some() => {
+            (Outcome::Lost, text("detail").to_owned())
+        }
+        (false, _) => {
+            let what = format!("{} {}", s.request.method.as_str(), s.request.path);
+            (Outcome::Refused, format!("{what}: {}", text("detail")))
+        }
+    };
+    Item { id, outcome, words }
+}
+
+fn granted_words(answer: &Value) -> String {
+    let text = |v: &Value, name: &str| v[name].as_str().unwrap_or("?").to_owned();
+    let mut words = format!("{} (fence {})", text(answer, "resource"), answer["fence"]);
+    for o in answer["overlapped"].as_array().into_iter().flatten() {
+        let (who, what) = (text(o, "session_id"), text(o, "resource"));
+        let _ = write!(words, "; {who} held {what} meanwhile: look at what it changed");
+    }
+    words
+}
+
+/// Whether a session wants to hear of it: not of its own signs of life and read marks.
+pub fn is_worth_telling(s: &Settled, applied: bool) -> bool {
+    let path = s.request.path.as_str();
+    let bookkeeping =
+        path.starts_with("/api/coord/sessions") || path.starts_with("/api/coord/messages/");
+    !(applied && bookkeeping)
+}
+
+/// Adds news, each to its session's file. Such as cost somebody something are synced.
+pub fn add(disk: &dyn Disk, at: Millis, news: &[(String, Item)]) -> io::Result<()> {
+    let mut told = HashSet::new();
+    for (session, _) in news.iter().filter(|(s, _)| !s.is_empty()) {
+        if !told.insert(session) {
+            continue;
+        }
+        let items: Vec<Item> =
+            news.iter().filter(|(s, _)| s == session).map(|(_, i)| i.clone()).collect();
+        let notable = items.iter().any(|i| i.outcome != Outcome::Applied);
+        let line = Line { at, session: session.clone(), items };
+        let file = disk.open_append(&name(session))?;
+        let end = file.end()?;
+        let torn = end > 0 && file.read_at(end - 1, 1)? != b"\n";
+        let gap = if torn { "\n" } else { "" };
+        file.append(format!("{gap}{}\n", serde_json::to_string(&line)?).as_bytes())?;
+        if notable {
+            file.sync()?;
+        }
+    }
+    Ok(())
+}
+
+/// What a session was not told yet.
+pub fn of(disk: &dyn Disk, session: &str) -> io::Result<News> {
+    let bytes = match disk.read(&name(session), 0) {
+        Ok(b) => b,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(News::default()),
+        Err(e) => return Err(e),
+    };
+    let mut news = News { items: Vec::new(), read: bytes.len() as u64 };
+    let mut seen = HashSet::new();
+    for (_, raw) in complete_lines(&bytes).0 {
+        let Ok(line) = serde_json::from_slice::<Line>(trim(raw)) else { continue };
+        // Two names may have the same short form.
+        if line.session == session {
+            news.items.extend(line.items.into_iter().filter(|i| seen.insert(i.id.clone())));
+        }
+    }
+    Ok(news)
+}
+
+/// The session was told. What came meanwhile stays, and with it what was told.
+pub fn told(disk: &dyn Disk, session: &str, news: &News) -> io::Result<()> {
+    if news.read == 0 {
+        return Ok(());
+    }
+    // The drain writes under this lock.
+    let Some(_lock) = disk.lock(DRAIN_LOCK, Share::Exclusive, LOCK_WAIT)? else { return Ok(()) };
+    if disk.len(&name(session))? == Some(news.read) {
+        disk.unlink(&name(session))?;
+    }
+    Ok(())
+}
+
+/// Forgets what nobody came for.
+pub fn forget_old(disk: &dyn Disk, now: Millis) -> io::Result<()> {
+    for e in disk.list("")?.iter().filter(|e| e.name.starts_with(NEWS_PREFIX)) {
+        if now.since(e.modified) > KEPT_FOR {
+            disk.unlink(&e.name)?;
+        }
+    }
+    Ok(())
+}
+
+fn name(session: &str) -> String {
+    format!("{NEWS_PREFIX}{:08x}.jsonl", short_hash(session))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::real_disk::RealDisk;
+    use super::*;
+
+    fn one(id: &str, outcome: Outcome) -> Item {
+        Item { id: id.into(), outcome, words: format!("words of {id}") }
+    }
+
+    #[test]
+    fn each_session_is_told_its_own_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        let at = Millis(1_000);
+        let news = [
+            ("A/x".to_owned(), one("1", Outcome::Applied)),
+            ("B/y".to_owned(), one("2", Outcome::Lost)),
+            ("A/x".to_owned(), one("3", Outcome::Refused)),
+        ];
+        add(&disk, at, &news).unwrap();
+        // A drain that was killed repeats what it had noted.
+        add(&disk, at, &news[..1]).unwrap();
+        let ids = |n: &News| n.items.iter().map(|i| i.id.clone()).collect::<Vec<_>>();
+        let a = of(&disk, "A/x").unwrap();
+        assert_eq!(ids(&a), ["1", "3"]);
+        assert_eq!(a.notable().count(), 1);
+        // More comes between the look and the end of telling: nothing of it is lost.
+        add(&disk, at, &[("A/x".to_owned(), one("4", Outcome::Past))]).unwrap();
+        told(&disk, "A/x", &a).unwrap();
+        let again = of(&disk, "A/x").unwrap();
+        assert_eq!(ids(&again), ["1", "3", "4"]);
+        told(&disk, "A/x", &again).unwrap();
+        assert!(of(&disk, "A/x").unwrap().items.is_empty());
+        assert_eq!(ids(&of(&disk, "B/y").unwrap()), ["2"]);
+        forget_old(&disk, Millis(i64::MAX / 2)).unwrap();
+        assert!(of(&disk, "B/y").unwrap().items.is_empty());
+    }
+}

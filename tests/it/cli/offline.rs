@@ -1,0 +1,256 @@
+//! The server is away: reads are answered from the copy here and say how old they are, claims are
+//! provisional, and everybody is told afterwards what became of them.
+
+use std::thread;
+
+use coord_tests::server::TestServer;
+use coord_tests::workstation::Workstation;
+use serde_json::{Value, json};
+
+use super::common::{desk, home, rows, server, text};
+
+const ID: &str = "0198abcd-ef01-2345";
+const SESSION: &str = "HOWARD-HOME/claude-0198abcd";
+
+fn claim(at: &Workstation, session: &str, resource: &str) -> Value {
+    at.run(&["lock", "claim", "acme/app", resource, "why", "--json"]).session(session).done().json()
+}
+
+#[test]
+fn reads_are_answered_from_the_copy_and_say_their_age() {
+    let mut server = server();
+    let desk = desk(&server);
+    desk.coord(&["todo", "add", "from before"]).exits(0);
+    desk.coord(&["lock", "claim", "acme/app", "src/**"]).exits(0);
+    desk.coord(&["component", "set", "acme/app", "api", "deployed"]).exits(0);
+    desk.coord(&["decision", "add", "api", "One shape"]).exits(0);
+    desk.coord(&["todo", "list"]).exits(0);
+    server.kill9();
+    for (words, expected) in [
+        (&["todo", "list"][..], "from before"),
+        (&["lock", "list"], "src/**"),
+        (&["component", "list"], "deployed"),
+        (&["decision", "list"], "One shape"),
+        (&["session", "list"], "DESK/claude-main"),
+        (&["workflow", "list"], "no workflows"),
+        (&["msg", "inbox"], "no unread messages"),
+        (&["status"], "src/**"),
+    ] {
+        let mut ran = desk.coord(words);
+        ran.exits(0).says(expected).says("(as of ").says("the server cannot be asked");
+    }
+    let as_json = desk.json(&["todo", "list"]);
+    assert!(as_json["as_of"]["age_secs"].is_u64(), "{as_json}");
+    assert!(text(&as_json["as_of"]["why"]).contains("cannot be reached"), "{as_json}");
+    server.restart();
+    desk.coord(&["sync"]).exits(0);
+    let fresh = desk.json(&["todo", "list"]);
+    assert_eq!(fresh["as_of"], Value::Null, "{fresh}");
+}
+
+#[test]
+fn what_was_never_heard_is_not_shown_as_empty() {
+    let mut server = server();
+    let desk = desk(&server);
+    server.kill9();
+    desk.coord(&["todo", "list"]).exits(69).complains("not known here");
+    // Also when something of its own waits.
+    desk.coord(&["todo", "add", "mine"]).exits(0).says("queued");
+    desk.coord(&["todo", "list"]).exits(69);
+}
+
+#[test]
+fn what_waits_is_seen_at_once_by_all_sessions_here_and_marked() {
+    let mut server = server();
+    let desk = desk(&server);
+    let todo = desk.json(&["todo", "add", "finish me"]);
+    desk.coord(&["todo", "list"]).exits(0);
+    server.kill9();
+    desk.coord(&["todo", "add", "written offline"]).exits(0).says("queued");
+    desk.coord(&["todo", "done", text(&todo["result"]["id"])]).exits(0).says("queued");
+    desk.coord(&["component", "set", "acme/app", "api", "building"]).exits(0);
+    desk.coord(&["msg", "send", "ALL", "hello", "from a"]).exits(0);
+    let by_other = |words: &[&str]| desk.run(words).session("DESK/other").done();
+    by_other(&["todo", "list"]).exits(0).says("written offline  [queued here]");
+    assert!(!by_other(&["todo", "list"]).told().contains("finish me"));
+    by_other(&["component", "list"]).says("building").says("[queued here]");
+    by_other(&["msg", "inbox"]).says("| from a");
+    let todos = by_other(&["todo", "list", "--json"]).json();
+    assert_eq!(rows(&todos, "todos")[0]["queued"], true, "{todos}");
+    server.restart();
+    by_other(&["sync"]).exits(0).says("sent");
+    let list = by_other(&["todo", "list"]).out();
+    assert!(list.contains("written offline") && !list.contains("[queued here]"), "{list}");
+}
+
+#[test]
+fn a_damaged_copy_is_set_aside_and_the_queue_does_not_care() {
+    let mut server = server();
+    let desk = desk(&server);
+    desk.coord(&["todo", "add", "one"]).exits(0);
+    desk.coord(&["todo", "list"]).exits(0);
+    let dir = std::fs::read_dir(desk.state()).unwrap().map(|e| e.unwrap().path());
+    let replica = dir.into_iter().find(|p| p.to_string_lossy().contains("replica-")).unwrap();
+    server.kill9();
+    desk.coord(&["todo", "add", "two"]).exits(0).says("queued");
+    let rubbish = b"not a database at all ".repeat(500);
+    for name in ["base.db", "ahead.db"] {
+        std::fs::write(replica.join(name), &rubbish).unwrap();
+    }
+    desk.coord(&["todo", "list"]).exits(69);
+    desk.coord(&["lock", "claim", "p", "r"]).exits(0);
+    server.restart();
+    desk.coord(&["sync"]).exits(0).says("sent 2 writes");
+    desk.coord(&["todo", "list"]).exits(0).says("one").says("two");
+    assert!(replica.join("base.db.damaged").exists());
+}
+
+#[test]
+fn a_provisional_claim_keeps_out_other_sessions_of_this_workstation() {
+    let mut server = server();
+    let desk = desk(&server);
+    desk.coord(&["lock", "list"]).exits(0);
+    // Granted after the copy was made, and the server goes before the next pull.
+    let taken = claim(&desk, "DESK/a", "taken/**");
+    assert_eq!(taken["outcome"], "done");
+    server.kill9();
+    let mine = claim(&desk, "DESK/a", "src/**");
+    assert_eq!((&mine["outcome"], &mine["provisional"]), (&json!("provisional"), &json!(true)));
+    assert_eq!(mine["result"]["fence"], Value::Null, "{mine}");
+    let by_b = |resource: &str| {
+        desk.run(&["lock", "claim", "acme/app", resource]).session("DESK/b").done()
+    };
+    by_b("src/a.rs").exits(10).complains("DESK/a").complains("the server cannot be asked now");
+    // What the server had granted before it went is known, too.
+    by_b("taken/x").exits(10).complains("DESK/a");
+    by_b("docs/**").exits(0).says("held provisionally");
+    desk.coord(&["lock", "list"]).says("src/**").says("[queued here]");
+    // Given back, it is free again, all before the server has heard of it.
+    let id = text(&mine["id"]);
+    desk.run(&["lock", "release", id]).session("DESK/a").done().exits(0);
+    by_b("src/a.rs").exits(0).says("held provisionally");
+    server.restart();
+    desk.coord(&["sync"]).exits(0).says("fence");
+    let live = server.get("/api/coord/locks").expect(200);
+    let held: Vec<_> = rows(&live, "locks")
+        .iter()
+        .map(|l| (text(&l["session_id"]), text(&l["resource"])))
+        .collect();
+    assert_eq!(held, [("DESK/a", "taken/**"), ("DESK/b", "docs/**"), ("DESK/b", "src/a.rs")]);
+}
+
+#[test]
+fn of_many_processes_one_gets_a_provisional_claim() {
+    let mut server = server();
+    let desk = desk(&server);
+    desk.coord(&["lock", "list"]).exits(0);
+    server.kill9();
+    desk.coord(&["todo", "add", "opens the breaker"]).exits(0);
+    for round in 0..3 {
+        let resource = format!("round-{round}/**");
+        let won: usize = thread::scope(|scope| {
+            let tries: Vec<_> = (0..12)
+                .map(|n| {
+                    let (desk, resource) = (&desk, &resource);
+                    scope.spawn(move || {
+                        let session = format!("DESK/s{n}");
+                        let args = ["lock", "claim", "acme/app", resource];
+                        let ran = desk.run(&args).session(&session).done();
+                        assert!([Some(0), Some(10)].contains(&ran.status.code()), "{}", ran.told());
+                        usize::from(ran.status.success() && ran.out().contains("provisionally"))
+                    })
+                })
+                .collect();
+            tries.into_iter().map(|t| t.join().unwrap()).sum()
+        });
+        assert_eq!(won, 1, "round {round}");
+    }
+}
+
+/// Two workstations claim what overlaps while the server is away; both come back.
+fn both_claim(server: &mut TestServer, a: &Workstation, b: &Workstation) {
+    for at in [a, b] {
+        at.coord(&["lock", "list"]).exits(0);
+    }
+    server.kill9();
+    assert_eq!(claim(a, "DESK/a", "src/**")["outcome"], "provisional");
+    assert_eq!(claim(b, SESSION, "**/api.rs")["outcome"], "provisional");
+    server.restart();
+    b.close_breaker();
+}
+
+#[test]
+fn of_two_workstations_one_holds_and_the_other_is_told_by_its_next_hook_once() {
+    let mut server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    both_claim(&mut server, &desk, &home);
+    desk.coord(&["sync"]).exits(0).says("locked src/**");
+    let told = home.session_start(ID, "startup").expect("there is news");
+    assert!(told.contains("LOST") && told.contains("DESK/a"), "{told}");
+    assert!(told.contains("src/api.rs") && told.contains("src/**"), "the overlap is named: {told}");
+    let again = home.session_start(ID, "resume");
+    assert!(again.is_none(), "once: {again:?}");
+    // The holder is told, too, by a message.
+    let inbox = desk.run(&["msg", "inbox"]).session("DESK/a").done().out();
+    assert!(inbox.contains("MESSAGE FROM coord/server"), "{inbox}");
+    assert!(inbox.contains(SESSION) && inbox.contains("src/api.rs"), "{inbox}");
+    // Both see the same.
+    let seen = |at: &Workstation| at.json(&["lock", "list"])["locks"].clone();
+    assert_eq!(seen(&desk), seen(&home));
+    assert_eq!(rows(&json!({"l": seen(&desk)}), "l").len(), 1);
+}
+
+#[test]
+fn what_was_held_meanwhile_is_named_and_both_sides_hear_of_it() {
+    let mut server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    home.coord(&["lock", "list"]).exits(0);
+    server.kill9();
+    assert_eq!(claim(&home, SESSION, "src/**")["outcome"], "provisional");
+    server.restart();
+    // Somebody who reaches the server has it for a while, and gives it back.
+    thread::sleep(std::time::Duration::from_millis(1_100));
+    let held = claim(&desk, "DESK/a", "src/lib.rs");
+    let id = text(&held["result"]["id"]);
+    desk.run(&["lock", "release", id]).session("DESK/a").done().exits(0);
+    home.coord(&["sync"]).exits(0).says("locked src/**").says("DESK/a").says("src/lib.rs");
+    let inbox = desk.run(&["msg", "inbox"]).session("DESK/a").done().out();
+    assert!(inbox.contains("worked on src/** too"), "{inbox}");
+}
+
+#[test]
+fn the_report_says_what_was_applied_and_what_was_refused() {
+    let mut server = server();
+    let home = home(&server);
+    home.coord(&["todo", "list"]).exits(0);
+    server.kill9();
+    let as_hook = |words: &[&str]| home.run(words).session(SESSION).done();
+    as_hook(&["todo", "add", "one"]).exits(0);
+    as_hook(&["msg", "send", "NOBODY", "s", "b"]).exits(0).says("queued");
+    as_hook(&["todo", "add", "two"]).exits(0);
+    server.restart();
+    home.close_breaker();
+    let told = home.session_start(ID, "startup").expect("there is news");
+    assert!(told.contains("3 writes of yours") && told.contains("2 of them done"), "{told}");
+    assert!(told.contains("NOBODY"), "{told}");
+    assert_eq!(home.session_start(ID, "resume"), None, "once");
+}
+
+#[test]
+fn a_hook_without_the_server_shows_what_is_known_here() {
+    let mut server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    home.session_start("other000", "startup");
+    desk.coord(&["msg", "send", "ALL", "Deploy at 5", "hold merges"]).exits(0);
+    home.coord(&["todo", "list"]).exits(0);
+    server.kill9();
+    let told = home.session_start(ID, "startup").expect("mail is known");
+    assert!(told.contains("| hold merges") && told.contains("as of "), "{told}");
+    // It was offered, also by what is known here.
+    let again = home.session_start(ID, "resume").unwrap_or_default();
+    assert!(!again.contains("hold merges"), "{again}");
+    home.coord(&["session", "list"]).exits(0).says(SESSION);
+    server.restart();
+    home.coord(&["sync"]).exits(0);
+    desk.coord(&["msg", "sent"]).says("offered to");
+}
