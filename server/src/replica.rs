@@ -109,6 +109,13 @@ pub fn set_aside(dir: &Path) {
     }
 }
 
+/// Whether the copy in this folder was written so lately, without opening it.
+pub fn written_within(dir: &Path, span: Duration) -> bool {
+    let written = |end: &str| dir.join(format!("{BASE}{end}")).metadata()?.modified();
+    let last = ["", "-wal"].iter().filter_map(|end| written(end).ok()).max();
+    last.is_some_and(|t| t.elapsed().is_ok_and(|age| age < span))
+}
+
 impl<'a> Replica<'a> {
     /// Over two open databases.
     pub fn over(

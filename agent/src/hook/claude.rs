@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use coord_protocol::edge::Clock;
 use coord_protocol::request::Method;
+use coord_protocol::session::main_of;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{CheckedIn, EndSession, Message, Messages, RegisterSession};
 use coord_server::api::Call;
+use coord_server::replica::written_within;
 use serde_json::json;
 
 use super::input::Input;
@@ -16,7 +18,7 @@ use crate::cli::registration;
 use crate::context::Context;
 use crate::local_server::log;
 use crate::outbox::drain::{drain, fits_in_passing};
-use crate::outbox::news as outbox_news;
+use crate::outbox::news::{self as outbox_news, News};
 use crate::outbox::view;
 use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
@@ -28,6 +30,8 @@ use crate::ui::report::in_words;
 const NETWORK_BUDGET: Duration = Duration::from_millis(600);
 /// Of which the drain gets this much.
 const DRAIN_BUDGET: Duration = Duration::from_millis(350);
+/// A copy that was brought up to date so lately need not be again.
+const COPY_YOUNG: Duration = Duration::from_mins(1);
 /// Noting what was offered, after the answer.
 const AFTER_BUDGET: Duration = Duration::from_millis(250);
 
@@ -66,8 +70,9 @@ fn session_start(cx: Context, input: &Input) -> Answer {
         said.push(d.text);
         printed = fresh.into_iter().take(d.shown).map(|m| m.id).collect();
     }
-    let untold = outbox_news::of(&cx.outbox, &cx.session.id).unwrap_or_default();
-    said.extend(news::for_model(&untold));
+    let untold = untold(&cx);
+    let both = untold.iter().flat_map(|(_, n)| &n.items).cloned().collect::<Vec<_>>();
+    said.extend(news::for_model(&both));
     let object = if said.is_empty() {
         json!({})
     } else {
@@ -81,18 +86,34 @@ fn session_start(cx: Context, input: &Input) -> Answer {
             log(&cx.state, &format!("{} offered: {e}", cx.clock.wall()));
         }
         // What cannot be let go is told once more.
-        let _ = outbox_news::told(&cx.outbox, &cx.session.id, &untold);
+        for (session, news) in &untold {
+            let _ = outbox_news::told(&cx.outbox, session, news);
+        }
         if was_heard {
-            keep_a_copy(&cx);
+            keep_a_copy(&cx, until);
         }
     };
     Answer { object, after: Some(Box::new(after)) }
 }
 
-/// So that reads can be answered when the server is away.
-fn keep_a_copy(cx: &Context) {
+/// What became of writes of this session, and of commands at the shell here that no session was named
+/// for: like mail to the machine, that is for whoever comes next.
+fn untold(cx: &Context) -> Vec<(String, News)> {
+    let mut sessions = vec![cx.session.id.clone(), main_of(&cx.machine)];
+    sessions.dedup();
+    let of = |s: String| outbox_news::of(&cx.outbox, &s).ok().map(|news| (s, news));
+    sessions.into_iter().filter_map(of).collect()
+}
+
+/// So that reads can be answered when the server is away. A copy that is young enough is left alone:
+/// a look at two files is cheaper than opening them.
+fn keep_a_copy(cx: &Context, until: Millis) {
+    let left = until.since(cx.clock.boot());
+    if left.is_zero() || written_within(&cx.replica_folder(), COPY_YOUNG) {
+        return;
+    }
     let Some(standin) = cx.standin() else { return };
-    if let Err(e) = cx.pull(&standin, AFTER_BUDGET, Leave::Anybody) {
+    if let Err(e) = cx.pull(&standin, left.min(AFTER_BUDGET), Leave::Anybody) {
         log(&cx.state, &format!("{} pull: {e}", cx.clock.wall()));
     }
 }

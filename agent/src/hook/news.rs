@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::digest::inert;
-use crate::outbox::news::{Item, News, Outcome};
+use crate::outbox::news::{Item, Outcome};
 use crate::ui::neutral::{cut, line};
 
 /// Words about one write, at most.
@@ -24,27 +24,28 @@ pub fn in_words(item: &Item) -> String {
 }
 
 /// For a model's context; `None` when there is nothing to tell.
-pub fn for_model(news: &News) -> Option<String> {
-    let n = news.items.len();
-    let bad = news.items.iter().filter(|i| matches!(i.outcome, Outcome::Lost | Outcome::Refused));
+pub fn for_model(items: &[Item]) -> Option<String> {
+    let n = items.len();
+    let bad = items.iter().filter(|i| matches!(i.outcome, Outcome::Lost | Outcome::Refused));
     let bad = bad.count();
     if n == 0 {
         return None;
     }
+    let writes = if n == 1 { "1 write".to_owned() } else { format!("{n} writes") };
+    let were = if n == 1 { "was" } else { "were" };
     let mut text = format!(
-        "coord: {n} writes of yours that waited for the server were settled, {} of them done",
+        "coord: {writes} of yours that waited for the server {were} settled, {} of them done",
         n - bad
     );
-    let notable: Vec<&Item> = news.notable().collect();
+    let notable: Vec<&Item> = items.iter().filter(|i| i.outcome != Outcome::Applied).collect();
     for item in notable.iter().take(ITEMS_MAX) {
         let _ = write!(text, "\n- {}", inert(&in_words(item)));
     }
     if notable.len() > ITEMS_MAX {
-        let _ = write!(
-            text,
-            "\n- {} more; `coord outbox dead` has the refused",
-            notable.len() - ITEMS_MAX
-        );
+        let _ = write!(text, "\n- and {} more", notable.len() - ITEMS_MAX);
+    }
+    if bad > 0 {
+        text.push_str("\n`coord outbox dead` keeps what was refused");
     }
     Some(text)
 }

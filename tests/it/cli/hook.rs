@@ -82,7 +82,7 @@ fn refused_writes_are_told_at_the_next_start() {
     server.restart();
     home.close_breaker();
     let context = home.session_start(ID, "startup").unwrap();
-    assert!(context.contains("1 queued writes were refused"), "{context}");
+    assert!(context.contains("1 write of yours") && context.contains("refused: "), "{context}");
     assert!(context.contains("coord outbox dead"), "{context}");
     assert_eq!(home.session_start(ID, "resume"), None, "told once");
 }

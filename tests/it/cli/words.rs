@@ -87,8 +87,8 @@ fn exit_codes_are_as_documented() {
     // A write is safe in the queue, and says that it is no more than that.
     lonely.coord(&["todo", "add", "t"]).exits(0).says("queued: todo").complains("not sent yet");
     let queued = lonely.json(&["lock", "claim", "p", "r", "d"]);
-    assert_eq!(queued["outcome"], "queued");
-    lonely.coord(&["lock", "claim", "p", "r", "d"]).exits(0).complains("NOT held");
+    assert_eq!(queued["outcome"], "provisional");
+    lonely.coord(&["lock", "claim", "p", "r", "d"]).exits(0).says("held provisionally");
     assert_eq!(lonely.queue().len(), 3);
     lonely.coord(&["lock", "claim", "p", "[", "d"]).exits(2);
     assert_eq!(lonely.queue().len(), 3, "what is bound to be refused is not queued");
