@@ -8,6 +8,7 @@ pub mod engine;
 pub mod http;
 pub mod inline;
 pub mod local;
+pub mod pulse;
 pub mod serve;
 pub mod service;
 pub mod settings;

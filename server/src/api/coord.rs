@@ -3,14 +3,14 @@
 use coord_protocol::limits::{PAGE_DEFAULT, PAGE_MAX};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{
-    ClaimLock, ComponentHistory, Components, Decisions, EndSession, Heartbeat, Locks, Messages,
-    Offered, ReadMessages, RegisterSession, Sessions, SetComponent, SetComponentAt, Todos,
-    WorkItems, Workflows,
+    Change, ClaimLock, ComponentHistory, Components, Decisions, EndSession, Heartbeat, Locks,
+    Messages, Offered, ReadMessages, RegisterSession, Sessions, SetComponent, SetComponentAt,
+    Todos, WorkItems, Workflows,
 };
 use serde_json::{Value, json};
 
 use super::routes::decode_segment;
-use super::{Matched, created, json as from_json, ok};
+use super::{Matched, Piece, created, json as from_json, ok, to_json};
 use crate::service::claims::{self, Claimed, End, LockFilter, Release};
 use crate::service::messages::{self, MessageFilter};
 use crate::service::once::Told;
@@ -47,6 +47,11 @@ impl Matched<'_> {
         Some(self.query(name)?.split(',').map(decode_segment).collect())
     }
 
+    /// What of the feed is wanted.
+    fn scope(&self) -> Scope {
+        Scope { projects: self.list("project_key"), machines: self.list("machine") }
+    }
+
     fn needed(&self, name: &str) -> Result<String, Refusal> {
         self.query(name).ok_or_else(|| Refusal::new(422, format!("{name} is missing in the query")))
     }
@@ -58,8 +63,34 @@ pub(super) fn status(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told>
 }
 
 pub(super) fn changes(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let scope = Scope { projects: m.list("project_key"), machines: m.list("machine") };
+    let scope = m.scope();
     ok(&feed::changes(v, cx, m.query("since").as_deref(), &scope, m.limit_or(PAGE_MAX)?)?)
+}
+
+/// Changes in one piece of a stream at most.
+const STREAM_PIECE: usize = 64;
+
+/// Server-sent events: each change with its own cursor as the event's id.
+pub(super) fn events(
+    v: &View<'_>,
+    _: &Cx<'_>,
+    m: &Matched<'_>,
+    place: Option<&str>,
+) -> Answer<Piece> {
+    // A browser that reconnects repeats the address it began with: its header is newer.
+    let asked = || m.call.last_event.clone().or_else(|| m.query("since"));
+    let since = place.map(str::to_owned).or_else(asked);
+    let page = feed::events(v, since.as_deref(), &m.scope(), STREAM_PIECE)?;
+    let reset = if page.reset { "event: reset\ndata: {}\n\n" } else { "" };
+    // JSON text has no line break in it.
+    let event = |(cursor, change): &(String, Change)| {
+        format!("id: {cursor}\nevent: change\ndata: {}\n\n", to_json(change))
+    };
+    let changes: String = page.events.iter().map(event).collect();
+    // At once, so that a reader of a quiet feed knows its place, and that it is heard.
+    let place = place.map_or_else(|| format!(":\nid: {}\n\n", page.cursor), |_| String::new());
+    let text = format!("{reset}{changes}{place}");
+    Ok(Piece { text, place: page.cursor, more: page.more })
 }
 
 // Locks
