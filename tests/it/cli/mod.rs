@@ -21,4 +21,5 @@ mod serving;
 mod state;
 mod todos_and_locks;
 mod traps;
+mod watch;
 mod words;
