@@ -6,6 +6,7 @@ mod lock;
 mod msg;
 mod outbox;
 mod reading;
+mod sent;
 mod server;
 mod session;
 mod status;
@@ -16,6 +17,7 @@ mod watch;
 mod watch_words;
 mod work;
 mod workflow;
+mod write_words;
 mod writing;
 
 use std::process::ExitCode;

@@ -4,8 +4,8 @@ use coord_protocol::limits::{PAGE_DEFAULT, PAGE_MAX};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{
     Change, ClaimLock, ComponentHistory, Components, Decisions, EndSession, Heartbeat, Locks,
-    Messages, Offered, ReadMessages, RegisterSession, Sessions, SetComponent, SetComponentAt,
-    Todos, WorkItems, Workflows,
+    Messages, Offered, ReadMessages, RegisterSession, SentMessages, Sessions, SetComponent,
+    SetComponentAt, Todos, WorkItems, Workflows,
 };
 use serde_json::{Value, json};
 
@@ -15,7 +15,8 @@ use crate::service::claims::{self, Claimed, End, LockFilter, Release};
 use crate::service::messages::{self, MessageFilter};
 use crate::service::once::Told;
 use crate::service::{
-    Answer, Cx, Refusal, components, decisions, feed, sessions, status as overview, todos, work,
+    Answer, Cx, Refusal, components, decisions, feed, receipts, sessions, status as overview,
+    todos, work,
 };
 use crate::store::{Scope, Tx, View};
 
@@ -242,6 +243,9 @@ pub(super) fn change_work_item(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Ans
 
 // Messages
 
+/// Messages with their receipts in one answer at most: a broadcast may have hundreds.
+const WITH_RECEIPTS_MAX: usize = 50;
+
 pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (to, from) = (m.query("to_session"), m.query("from_session"));
     let project = m.query("project_key");
@@ -252,6 +256,12 @@ pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answe
         project: project.as_deref(),
         newest_first: m.call.flag("newest_first"),
     };
+    if m.query("with").as_deref() == Some("receipts") {
+        let most = m.limit()?.min(WITH_RECEIPTS_MAX);
+        let page = receipts::with(v, cx, messages::list(v, cx, &filter, m.after()?, most)?)?;
+        let next = page.next(|s| s.message.seq);
+        return ok(&SentMessages { count: page.rows.len(), messages: page.rows, next });
+    }
     let page = messages::list(v, cx, &filter, m.after()?, m.limit()?)?;
     let next = page.next(|m| m.seq);
     ok(&Messages { count: page.rows.len(), messages: page.rows, next })
@@ -261,9 +271,9 @@ pub(super) fn show_message(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<
     ok(&messages::show(v, m.param(0), &m.query("session_id").unwrap_or_default())?)
 }
 
-pub(super) fn message_receipts(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let receipts = messages::receipts(v, m.param(0))?;
-    ok(&json!({"count": receipts.len(), "receipts": receipts}))
+pub(super) fn message_receipts(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (receipts, recipients) = receipts::of(v, cx, m.param(0))?;
+    ok(&json!({"count": receipts.len(), "receipts": receipts, "recipients": recipients}))
 }
 
 pub(super) fn send_message(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {

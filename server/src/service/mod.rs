@@ -8,6 +8,7 @@ pub mod feed;
 mod fields;
 pub mod messages;
 pub mod once;
+pub mod receipts;
 pub mod sessions;
 pub mod status;
 pub mod todos;
