@@ -22,6 +22,11 @@ impl Millis {
         Self(self.0.saturating_add(millis(d)))
     }
 
+    /// This moment less `d`, saturating.
+    pub fn before(self, d: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(d)))
+    }
+
     /// How long ago `earlier` was; zero when it lies in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -16,9 +16,10 @@ use coord_protocol::time::Millis;
 use rusqlite::Connection;
 use tracing::{error, info, warn};
 
-use crate::api::{self, Call, Handler, Matched, Reply, Routed};
+use crate::api::{self, Call, Follow, Handler, Matched, Reply, Routed};
 use crate::edge::{LeaseClock, OsRng, SystemClock};
 use crate::http::gate::Gate;
+use crate::pulse::{Listener, Pulse};
 use crate::service::once::{Told, forget_old_keys};
 use crate::service::{Answer, Cx, Rules};
 use crate::store::{Store, StoreError, Stored, Tx, View};
@@ -58,6 +59,13 @@ struct Work<H> {
     done: Done,
 }
 
+/// What a reader is to read.
+enum Look {
+    Once(Box<Work<ReadHandler>>),
+    /// The next piece of a stream.
+    Piece(Box<Follow>, Done),
+}
+
 enum Job {
     Write(Box<Work<WriteHandler>>),
     /// A session read its mail: it is alive. Nobody waits for this.
@@ -75,11 +83,12 @@ pub struct Engine {
 
 struct Inner {
     writes: SyncSender<Job>,
-    reads: SyncSender<Work<ReadHandler>>,
+    reads: SyncSender<Look>,
     instance: String,
     gate: Gate,
     clock: Arc<LeaseClock<SystemClock>>,
     touched: Arc<Touched>,
+    pulse: Arc<Pulse>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -92,9 +101,11 @@ impl Engine {
         let store = Arc::new(store);
         let (writes, jobs) = sync_channel(WAITING_MAX);
         let touched = Arc::new(Touched::default());
+        let pulse = Arc::new(Pulse::default());
         let writer = Writer {
             conn,
             touched: Arc::clone(&touched),
+            pulse: Arc::clone(&pulse),
             store: Arc::clone(&store),
             rules,
             clock: Arc::clone(&clock),
@@ -122,6 +133,7 @@ impl Engine {
                 gate,
                 clock,
                 touched,
+                pulse,
                 writer: Mutex::new(Some(handle)),
             }),
         })
@@ -161,9 +173,29 @@ impl Engine {
             Handler::Write(handler) => {
                 self.submit(Job::Write(Box::new(Work { call, handler, params, done })));
             }
-            Handler::Read(handler) => self.submit_read(Work { call, handler, params, done }),
+            Handler::Read(handler) => {
+                self.note_reader(&call);
+                self.submit_look(Look::Once(Box::new(Work { call, handler, params, done })));
+            }
+            Handler::Stream(_) if call.method == "HEAD" => done(Reply::stream(String::new(), None)),
+            Handler::Stream(handler) => {
+                self.note_reader(&call);
+                let begun = Follow { call, handler, params, place: None, more: true };
+                self.follow(Box::new(begun), done);
+            }
             Handler::Health | Handler::Ready => {}
         }
+    }
+
+    /// Reads the next piece of a stream: a reply that can be followed again, or the reason why the
+    /// stream ends. Does not block.
+    pub fn follow(&self, stream: Box<Follow>, done: Done) {
+        self.submit_look(Look::Piece(stream, done));
+    }
+
+    /// Has this called after each commit that changed something. It must not wait.
+    pub fn on_commit(&self, listener: Listener) {
+        self.inner.pulse.listen(listener);
     }
 
     /// Stops taking work, finishes what waits, and closes the database.
@@ -190,12 +222,11 @@ impl Engine {
         }
     }
 
-    fn submit_read(&self, work: Work<ReadHandler>) {
-        self.note_reader(&work.call);
-        match self.inner.reads.try_send(work) {
+    fn submit_look(&self, look: Look) {
+        match self.inner.reads.try_send(look) {
             Ok(()) => {}
-            Err(TrySendError::Full(w) | TrySendError::Disconnected(w)) => {
-                (w.done)(Reply::unavailable("Server"));
+            Err(TrySendError::Full(look) | TrySendError::Disconnected(look)) => {
+                look.done()(Reply::unavailable("Server"));
             }
         }
     }
@@ -263,6 +294,7 @@ fn begin(conn: &Connection) -> Stored<LeaseClock<SystemClock>> {
 struct Writer {
     conn: Connection,
     touched: Arc<Touched>,
+    pulse: Arc<Pulse>,
     store: Arc<Store>,
     rules: Rules,
     clock: Arc<LeaseClock<SystemClock>>,
@@ -341,6 +373,7 @@ impl Writer {
                 Job::Stop => stop = true,
             }
         }
+        let before = self.changes_before;
         if let Err(e) = state.and_then(|()| self.commit()) {
             warn!("{} requests not done: {e}", replies.len());
             let _ = self.conn.execute_batch("ROLLBACK");
@@ -357,6 +390,9 @@ impl Writer {
                 done(reply);
             }
             tell_all(&probes, true);
+            if self.changes_before != before {
+                self.pulse.beat();
+            }
         }
         stop
     }
@@ -433,6 +469,22 @@ fn sync_failed(e: &rusqlite::Error) -> bool {
         .is_some_and(|e| [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&e.extended_code))
 }
 
+impl Look {
+    fn path(&self) -> &str {
+        match self {
+            Self::Once(w) => w.call.path(),
+            Self::Piece(stream, _) => stream.call.path(),
+        }
+    }
+
+    fn done(self) -> Done {
+        match self {
+            Self::Once(w) => w.done,
+            Self::Piece(_, done) => done,
+        }
+    }
+}
+
 struct Reader {
     conn: Connection,
     store: Arc<Store>,
@@ -441,27 +493,27 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(self, asked: &Mutex<Receiver<Work<ReadHandler>>>) {
+    fn run(self, asked: &Mutex<Receiver<Look>>) {
         loop {
             let next = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(work) = next else { return };
-            let reply =
-                catch_unwind(AssertUnwindSafe(|| self.run_one(&work))).unwrap_or_else(|_| {
-                    error!("{}: the handler panicked", work.call.path());
-                    Reply::error(500, "internal error")
-                });
-            (work.done)(reply);
+            let Ok(look) = next else { return };
+            let reply = catch_unwind(AssertUnwindSafe(|| self.look(&look))).unwrap_or_else(|_| {
+                error!("{}: the handler panicked", look.path());
+                Reply::error(500, "internal error")
+            });
+            look.done()(reply);
         }
     }
 
-    fn run_one(&self, w: &Work<ReadHandler>) -> Reply {
+    fn look(&self, look: &Look) -> Reply {
         let cx = Cx::at(self.clock.now(), &self.rules, &OsRng);
-        let read = self
-            .store
-            .still_there()
-            .and_then(|()| api::read(&View::new(&self.conn), &cx, &w.call, w.handler, &w.params));
+        let view = View::new(&self.conn);
+        let read = self.store.still_there().and_then(|()| match look {
+            Look::Once(w) => api::read(&view, &cx, &w.call, w.handler, &w.params),
+            Look::Piece(stream, _) => api::go_on(&view, &cx, stream),
+        });
         read.unwrap_or_else(|e| {
-            warn!("{}: {e}", w.call.path());
+            warn!("{}: {e}", look.path());
             Reply::unavailable("Database")
         })
     }

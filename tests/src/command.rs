@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -78,8 +79,8 @@ impl Run {
             // It may end without reading everything.
             let _ = pipe.write_all(&bytes);
         }
-        let stdout = child.stdout.take().map(|s| thread::spawn(move || all_of(s)));
-        let stderr = child.stderr.take().map(|s| thread::spawn(move || all_of(s)));
+        let stdout = child.stdout.take().map(Heard::of);
+        let stderr = child.stderr.take().map(Heard::of);
         Started { child, began, stdout, stderr }
     }
 
@@ -90,24 +91,65 @@ impl Run {
     }
 }
 
-fn all_of(mut from: impl Read) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let _ = from.read_to_end(&mut bytes);
-    bytes
+/// What a pipe has brought so far.
+struct Heard {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Heard {
+    fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut piece = [0; 8192];
+            while let Ok(n @ 1..) = pipe.read(&mut piece) {
+                all.lock().unwrap_or_else(PoisonError::into_inner).extend(&piece[..n]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn so_far(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn all(self) -> Vec<u8> {
+        self.reader.join().expect("reading a pipe does not panic");
+        std::mem::take(&mut self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A command that runs.
 pub struct Started {
     child: Child,
     began: Instant,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Option<Heard>,
+    stderr: Option<Heard>,
 }
 
 impl Started {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its answer up to now.
+    pub fn out_so_far(&self) -> String {
+        let bytes = self.stdout.as_ref().map(Heard::so_far).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// What it has said besides, up to now.
+    pub fn err_so_far(&self) -> String {
+        let bytes = self.stderr.as_ref().map(Heard::so_far).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Whether it has ended (and was not waited for).
+    pub fn has_ended(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        stat.map_or(true, |s| s.contains(") Z "))
     }
 
     /// Ends it with SIGKILL, if it still runs.
@@ -120,9 +162,7 @@ impl Started {
     pub fn wait(mut self) -> Ran {
         let status = self.ended();
         let took = self.began.elapsed();
-        let text = |h: Option<JoinHandle<Vec<u8>>>| {
-            h.map(|h| h.join().expect("reading a pipe does not panic")).unwrap_or_default()
-        };
+        let text = |h: Option<Heard>| h.map(Heard::all).unwrap_or_default();
         Ran { status, stdout: text(self.stdout.take()), stderr: text(self.stderr.take()), took }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod bins;
 pub mod command;
+pub mod events;
 pub mod fault;
 pub mod proxy;
 pub mod raw;

@@ -6,14 +6,18 @@ mod lock;
 mod msg;
 mod outbox;
 mod reading;
+mod sent;
 mod server;
 mod session;
 mod status;
 mod sync;
 mod text;
 mod todo;
+mod watch;
+mod watch_words;
 mod work;
 mod workflow;
+mod write_words;
 mod writing;
 
 use std::process::ExitCode;
@@ -85,6 +89,8 @@ enum Verb {
     /// Decisions that others should know of
     #[command(subcommand)]
     Decision(decision::Verb),
+    /// Show what changes, live, until Ctrl-C
+    Watch(watch::Args),
     /// Send what is queued, then show unread mail
     Sync(sync::Args),
     /// Writes that the server has not acknowledged
@@ -149,6 +155,10 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
         Ok(cx) => cx,
         Err(e) => return finish(Err(e.into()), as_json),
     };
+    let verb = match verb {
+        Verb::Watch(args) => return watch::main(&cx, args, as_json),
+        verb => verb,
+    };
     let outcome = run(&cx, verb, as_json);
     let outcome = match cx.stale.get() {
         Some(stale) => outcome.map(|report| report.known_since(stale)),
@@ -186,8 +196,10 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         Verb::Outbox(v) => outbox::run(cx, v),
         Verb::Start(a) => server::start(cx, &a, as_json),
         Verb::Stop => server::stop(cx),
-        // Answered before a context is made.
-        Verb::Serve(_) | Verb::Hook { .. } => Ok(Report::new("", serde_json::json!({}))),
+        // Answered before it comes to this.
+        Verb::Serve(_) | Verb::Hook { .. } | Verb::Watch(_) => {
+            Ok(Report::new("", serde_json::json!({})))
+        }
     }
 }
 
@@ -216,6 +228,7 @@ mod tests {
             "lock claim project resource desc --ttl 0.5",
             "lock release id",
             "lock list --project k",
+            "watch --json --since x.1 --project k",
             "component set gururmm dashboard deployed --version 0.2.39 --notes n",
         ] {
             let words = std::iter::once("coord").chain(line.split(' '));

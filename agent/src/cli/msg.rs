@@ -1,16 +1,19 @@
 //! `coord msg`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
+use coord_protocol::edge::Clock;
 use coord_protocol::exit;
+use coord_protocol::lease::Ttl;
 use coord_protocol::request::Method;
 use coord_protocol::session::{ALL_SESSIONS, address};
-use coord_protocol::wire::{Message, Messages, ReadMessages, Receipt, SendMessage};
-use serde::Deserialize;
+use coord_protocol::wire::{Message, Messages, ReadMessages, SendMessage};
 use serde_json::{Value, json};
 
-use super::reading::{Query, ask, ask_as, encode, read, see_off};
+use super::reading::{Query, ask_as, see_off};
+use super::sent::sent;
 use super::text::from_arg_or_file;
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
@@ -21,8 +24,6 @@ use crate::ui::report::{CliError, Report};
 
 /// Messages shown at once, about.
 const SHOWN_MAX: usize = 500;
-/// Sent messages shown.
-const SENT_SHOWN: &str = "30";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -48,6 +49,9 @@ Examples:
         /// The recipient is not known yet but will be: keep the message for it
         #[arg(long)]
         may_come_later: bool,
+        /// Do not show it any more after so many hours
+        #[arg(long, value_name = "HOURS")]
+        expires: Option<f64>,
         #[command(flatten)]
         write: WriteArgs,
     },
@@ -68,34 +72,47 @@ Examples:
         #[command(flatten)]
         write: WriteArgs,
     },
-    /// Show what you sent, and what is known of its delivery
+    /// Show what you sent, and what became of it: queued here, refused, accepted, offered, read ...
     Sent,
 }
 
 pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
     match verb {
-        Verb::Send { to, subject, body, body_file, project, may_come_later, write } => {
+        Verb::Send { to, subject, body, body_file, project, may_come_later, expires, write } => {
             let to_session = address(&to)
                 .map_err(|e| CliError::new(exit::USAGE, format!("recipient {to:?}: {e}")))?;
             let ask = SendMessage {
                 from_session: cx.session.id.clone(),
-                to_session: Some(to_session.clone()),
+                to_session: Some(to_session),
                 project_key: project,
                 subject,
                 body: from_arg_or_file("the message body", body, body_file.as_deref())?,
                 may_come_later,
+                expires_in_hours: expires,
             };
-            let request = cx.request(Method::Post, "/api/coord/messages", Some(&ask));
-            let to =
-                if to_session == ALL_SESSIONS { "everybody".to_owned() } else { line(&to_session) };
-            send(cx, &write, request, &format!("message to {to}"), |answer| {
-                format!("sent to {to} ({})", id_of(answer))
-            })
+            send_message(cx, &ask, &write)
         }
         Verb::Inbox { all } => inbox(cx, all),
         Verb::Read { ids, all, write } => mark_read(cx, ids, all, &write),
         Verb::Sent => sent(cx),
     }
+}
+
+fn send_message(cx: &Context, ask: &SendMessage, write: &WriteArgs) -> Result<Report, CliError> {
+    let mut request = cx.request(Method::Post, "/api/coord/messages", Some(ask));
+    if let Some(hours) = ask.expires_in_hours {
+        // Checked here too, so that nothing is queued that the server is bound to refuse.
+        let lasts = Ttl::from_hours(Some(hours), Duration::ZERO).map_err(|_| {
+            CliError::new(exit::USAGE, "--expires takes 0 (never) or hours up to 720")
+        })?;
+        // In the queue its time runs, too.
+        request.not_after = lasts.expiry(cx.clock.wall()).map(|t| t.to_string());
+    }
+    let to = ask.to_session.as_deref().unwrap_or(ALL_SESSIONS);
+    let to = if to == ALL_SESSIONS { "everybody".to_owned() } else { line(to) };
+    send(cx, write, request, &format!("message to {to}"), |answer| {
+        format!("sent to {to} ({})", id_of(answer))
+    })
 }
 
 fn id_of(answer: &Value) -> String {
@@ -184,42 +201,4 @@ fn read_now(cx: &Context, ids: Vec<String>, write: &WriteArgs) -> Result<Report,
     let ask = ReadMessages { session_id: cx.session.id.clone(), ids };
     let request = cx.request(Method::Post, "/api/coord/messages/read", Some(&ask));
     send(cx, write, request, &what, |_| text)
-}
-
-#[derive(Deserialize)]
-struct Receipts {
-    receipts: Vec<Receipt>,
-}
-
-fn sent(cx: &Context) -> Result<Report, CliError> {
-    let query = Query::default()
-        .and("from_session", Some(&cx.session.id))
-        .and("newest_first", Some("true"))
-        .and("limit", Some(SENT_SHOWN));
-    let (mail, _): (Messages, _) = read(cx, &query.on("/api/coord/messages"))?;
-    let mut texts = Vec::new();
-    let mut rows = Vec::new();
-    for m in &mail.messages {
-        let path = format!("/api/coord/messages/{}/receipts", encode(&m.id));
-        let (r, raw): (Receipts, _) = ask(cx, &path)?;
-        let (to, subject) = (line(&m.to_session), line(&m.subject));
-        texts.push(format!("{}  to {to}  {subject}  {}", m.id, fate_of(&r.receipts)));
-        rows.push(json!({"message": m, "receipts": raw["receipts"]}));
-    }
-    if texts.is_empty() {
-        texts.push("nothing sent".to_owned());
-    }
-    let report = Report::new(texts.join("\n"), json!({"sent": rows}));
-    let more = mail.next.map(|_| format!("these are the latest {SENT_SHOWN}"));
-    Ok(more.into_iter().fold(report, Report::note))
-}
-
-fn fate_of(receipts: &[Receipt]) -> String {
-    let read = receipts.iter().filter(|r| r.read_at.is_some()).count();
-    let offered = receipts.iter().filter(|r| r.offered_at.is_some()).count();
-    match (offered, read) {
-        (0, 0) => "accepted, not seen by anybody yet".to_owned(),
-        (o, 0) => format!("offered to {o}"),
-        (o, r) => format!("offered to {o}, read by {r}"),
-    }
 }

@@ -9,6 +9,7 @@ use coord_protocol::exit;
 use coord_protocol::request::Request;
 use serde_json::{Value, json};
 
+use super::write_words::what;
 use super::writing::not_kept;
 use crate::context::Context;
 use crate::outbox::append::append;
@@ -79,7 +80,7 @@ fn list(cx: &Context) -> Result<Report, CliError> {
     let pending = view::pending(&cx.outbox).map_err(|e| broken(&e))?;
     let rows: Vec<_> = pending.entries.iter().map(|e| row(&e.request)).collect();
     let text = if rows.is_empty() { "nothing waits".to_owned() } else { rows.join("\n") };
-    let entries: Vec<_> = pending.entries.iter().map(|e| &e.request).collect();
+    let entries: Vec<_> = pending.entries.iter().map(|e| in_json(&e.request)).collect();
     let letters = dead::list(&cx.outbox).map_err(|e| broken(&e))?.len();
     let report = Report::new(text, json!({"waiting": entries, "dead": letters}));
     Ok(match letters {
@@ -88,28 +89,16 @@ fn list(cx: &Context) -> Result<Report, CliError> {
     })
 }
 
+fn in_json(r: &Request) -> Value {
+    let mut value = json!(r);
+    value["what"] = Value::String(what(r));
+    value
+}
+
 fn row(r: &Request) -> String {
     let ts = r.ts.as_deref().unwrap_or("-");
     let id = r.id.as_deref().unwrap_or("(no id yet)");
-    let what = format!("{id}  {ts}  {} {}  {}", r.method.as_str(), r.path, gist(r));
-    neutral::line(what.trim_end())
-}
-
-/// The fields by which a reader knows a write again.
-const TELLING: &[&str] =
-    &["to_session", "subject", "resource", "component", "state", "title", "name", "text", "status"];
-/// Of each, this much.
-const TELLING_BYTES: usize = 40;
-
-/// What a write is about, in a few words.
-fn gist(r: &Request) -> String {
-    let body = match &r.body {
-        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
-        Some(body) => body.clone(),
-        None => Value::Null,
-    };
-    let words = TELLING.iter().filter_map(|f| body.get(f)?.as_str());
-    words.map(|w| neutral::cut(w, TELLING_BYTES)).collect::<Vec<_>>().join(" ")
+    format!("{}  {}  {}", neutral::line(id), neutral::line(ts), what(r))
 }
 
 fn show(cx: &Context, id: &str) -> Result<Report, CliError> {
@@ -253,16 +242,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_is_known_by_its_gist() {
+    fn a_row_says_what_the_write_is() {
         let row_of = |text: &str| match line::parse(text.as_bytes()) {
             Line::Entry(e) => row(&e.request),
             other => panic!("{other:?}"),
         };
-        let message = r#"{"method":"POST","path":"/m","id":"i","ts":"t","body":{"to_session":"B/x","subject":"hi","body":"long"}}"#;
-        assert_eq!(row_of(message), "i  t  POST /m  B/x hi");
-        let as_text =
-            r#"{"method":"POST","path":"/t","id":"i","ts":"t","body":"{\"text\":\"a\\u001bb\"}"}"#;
-        assert_eq!(row_of(as_text), "i  t  POST /t  a\\u{1b}b");
+        let message = r#"{"method":"POST","path":"/api/coord/messages","id":"i","ts":"t","body":{"to_session":"B/x","subject":"hi"}}"#;
+        assert_eq!(row_of(message), "i  t  message to B/x: hi");
         assert_eq!(row_of(r#"{"method":"DELETE","path":"/l/1"}"#), "(no id yet)  -  DELETE /l/1");
     }
 }

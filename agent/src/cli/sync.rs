@@ -32,6 +32,7 @@ const BUDGET_WAITING: Duration = Duration::from_hours(24);
 const REFUSALS_SHOWN: usize = 10;
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line are bools")]
 pub(super) struct Args {
     /// Go on until nothing waits any more
     #[arg(long)]

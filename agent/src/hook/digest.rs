@@ -138,6 +138,7 @@ mod tests {
             created_at: Millis(0),
             read_at: None,
             offered_at: None,
+            expires_at: None,
         }
     }
 

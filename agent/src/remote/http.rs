@@ -1,13 +1,14 @@
 //! HTTP through ureq: the only place that names it. Everything that could surprise is switched
 //! off: proxies from the environment, redirects, errors for statuses, waiting without end.
 
+use std::io::{self, BufReader};
 use std::time::Duration;
 
 use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
 use ureq::http::{Request, Response};
 use ureq::{Agent, AsSendBody, Body};
 
-use super::{Incoming, Net, NetError, Outgoing, retry_after};
+use super::{Incoming, Net, NetError, Outgoing, Stream, retry_after};
 
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -16,6 +17,19 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// A connection stands within this time or not at all.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 const BUFFER_BYTES: usize = 16 * 1024;
+/// The head of a stream is there within this time ...
+const STREAM_HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// ... and something comes this often: the server shows every 15 s that it is alive.
+const STREAM_SILENCE_MAX: Duration = Duration::from_secs(40);
+
+/// How long an answer may take.
+#[derive(Clone, Copy)]
+enum Lasts {
+    /// All of it, this long.
+    Within(Duration),
+    /// It goes on.
+    On,
+}
 
 /// A server at a base address.
 pub struct HttpNet {
@@ -46,7 +60,7 @@ impl HttpNet {
         }
     }
 
-    fn send(&self, out: &Outgoing, budget: Duration) -> Result<Response<Body>, ureq::Error> {
+    fn send(&self, out: &Outgoing, lasts: Lasts) -> Result<Response<Body>, ureq::Error> {
         let mut request = Request::builder()
             .method(out.method.map_or("GET", coord_protocol::request::Method::as_str))
             .uri(format!("{}{}", self.base, out.path));
@@ -61,21 +75,25 @@ impl HttpNet {
             request = request.header(HEADER_SESSION, session);
         }
         if out.method.is_none() || out.body.is_empty() {
-            return self.run(request.body(())?, budget);
+            return self.run(request.body(())?, lasts);
         }
         let request = request.header("content-type", "application/json");
-        self.run(request.body(out.body.as_slice())?, budget)
+        self.run(request.body(out.body.as_slice())?, lasts)
     }
 
     fn run(
         &self,
         request: Request<impl AsSendBody>,
-        budget: Duration,
+        lasts: Lasts,
     ) -> Result<Response<Body>, ureq::Error> {
-        let request = self
-            .agent
-            .configure_request(request)
-            .timeout_global(Some(budget))
+        let request = self.agent.configure_request(request);
+        let request = match lasts {
+            Lasts::Within(budget) => request.timeout_global(Some(budget)),
+            Lasts::On => request
+                .timeout_recv_response(Some(STREAM_HEAD_WITHIN))
+                .timeout_per_read(Some(STREAM_SILENCE_MAX)),
+        };
+        let request = request
             // DELETE and PATCH may come with or without a body.
             .allow_non_standard_methods(true)
             .build();
@@ -89,30 +107,32 @@ impl HttpNet {
             ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
                 NetError::Unreachable(base, e.to_string())
             }
-            ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => {
-                NetError::Timeout(base)
-            }
+            ureq::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => NetError::Timeout(base),
             ureq::Error::Io(io) => NetError::Unreachable(base, io.to_string()),
             other => NetError::Garbled(base, other.to_string()),
         }
     }
 }
 
+/// The head of an answer.
+fn head_of(response: &Response<Body>) -> Incoming {
+    let head =
+        |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    Incoming {
+        status: response.status().as_u16(),
+        instance: head(HEADER_INSTANCE),
+        entry: head(HEADER_ENTRY),
+        replayed: head(HEADER_REPLAYED).as_deref() == Some("true"),
+        retry_after: head("retry-after").map(|v| retry_after::parse(&v, head("date").as_deref())),
+        body: Vec::new(),
+    }
+}
+
 impl Net for HttpNet {
     fn call(&self, out: &Outgoing, budget: Duration) -> Result<Incoming, NetError> {
-        let mut response = self.send(out, budget).map_err(|e| self.name_error(&e))?;
-        let head = |name: &str| {
-            response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
-        };
-        let mut incoming = Incoming {
-            status: response.status().as_u16(),
-            instance: head(HEADER_INSTANCE),
-            entry: head(HEADER_ENTRY),
-            replayed: head(HEADER_REPLAYED).as_deref() == Some("true"),
-            retry_after: head("retry-after")
-                .map(|v| retry_after::parse(&v, head("date").as_deref())),
-            body: Vec::new(),
-        };
+        let mut response =
+            self.send(out, Lasts::Within(budget)).map_err(|e| self.name_error(&e))?;
+        let mut incoming = head_of(&response);
         incoming.body = response
             .body_mut()
             .with_config()
@@ -120,5 +140,17 @@ impl Net for HttpNet {
             .read_to_vec()
             .map_err(|e| self.name_error(&e))?;
         Ok(incoming)
+    }
+
+    fn stream(&self, out: &Outgoing) -> Result<Option<Stream>, NetError> {
+        let mut response = self.send(out, Lasts::On).map_err(|e| self.name_error(&e))?;
+        let mut head = head_of(&response);
+        if head.status == 200 {
+            let lines = BufReader::new(response.into_body().into_reader());
+            return Ok(Some(Stream { head, lines: Box::new(lines) }));
+        }
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        head.body = body.map_err(|e| self.name_error(&e))?;
+        Ok(Some(Stream { head, lines: Box::new(io::empty()) }))
     }
 }

@@ -2,12 +2,14 @@
 //! workstation share, and the judgement of what came back.
 
 pub mod breaker;
+pub mod events;
 pub mod http;
 pub mod local;
 pub mod query;
 pub mod retry_after;
 pub mod verdict;
 
+use std::io::BufRead;
 use std::time::Duration;
 
 use coord_protocol::request::Method;
@@ -83,8 +85,21 @@ pub enum NetError {
     Garbled(String, String),
 }
 
+/// An answer that goes on.
+pub struct Stream {
+    /// Its head; with the whole body when it is no stream after all.
+    pub head: Incoming,
+    /// What comes. A network that is dead ends it with an error.
+    pub lines: Box<dyn BufRead>,
+}
+
 /// A way to the server.
 pub trait Net: Send + Sync {
     /// One request, one answer, within the budget.
     fn call(&self, out: &Outgoing, budget: Duration) -> Result<Incoming, NetError>;
+
+    /// Asks for an answer that goes on. `None`: this way has none, ask again and again instead.
+    fn stream(&self, _: &Outgoing) -> Result<Option<Stream>, NetError> {
+        Ok(None)
+    }
 }

@@ -169,6 +169,12 @@ pub fn say_now(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
+/// Writes one line of an answer that goes on.
+pub fn line_now(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush())
+}
+
 /// Writes the answer at once, for commands that go on (`coord start`).
 pub fn answer_now(text: &str) {
     let mut out = io::stdout().lock();

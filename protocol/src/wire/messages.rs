@@ -24,6 +24,10 @@ pub struct SendMessage {
     /// The recipient is not known yet but will be: keep the message for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_come_later: bool,
+    /// After so many hours it is shown to nobody any more who was not offered it before; 0 or absent
+    /// is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_hours: Option<f64>,
 }
 
 /// A message.
@@ -49,6 +53,9 @@ pub struct Message {
     pub read_at: Option<Millis>,
     /// When it was printed into the asking session.
     pub offered_at: Option<Millis>,
+    /// When it ceases to be shown as unread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
 }
 
 /// `GET /api/coord/messages`.
@@ -91,4 +98,59 @@ pub struct Receipt {
     pub offered_at: Option<Millis>,
     /// When that session read it.
     pub read_at: Option<Millis>,
+}
+
+/// How far a message got with one recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// The recipient read it.
+    Read,
+    /// It was printed into the recipient's session.
+    Offered,
+    /// The server has it; the recipient was not offered it yet.
+    Accepted,
+    /// Its time passed before that.
+    Expired,
+    /// It is addressed to one session, and that ended before it was offered the message. When the
+    /// session speaks again it can be delivered after all.
+    Undeliverable,
+    /// Something that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One recipient of a message, and how far it got there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// A session, or the address of a mailbox.
+    pub session_id: String,
+    /// How far it got.
+    pub state: Delivery,
+    /// Since when.
+    pub at: Millis,
+}
+
+/// A message with its recipients: `GET /api/coord/messages?with=receipts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SentMessage {
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
+    /// Of a broadcast: the sessions known when it was sent, at most [`crate::limits::PAGE_MAX`], and
+    /// those that it reached.
+    #[serde(default)]
+    pub recipients: Vec<Recipient>,
+}
+
+/// `GET /api/coord/messages?with=receipts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SentMessages {
+    /// In the order that was asked for.
+    pub messages: Vec<SentMessage>,
+    /// How many are in `messages`.
+    pub count: usize,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
 }

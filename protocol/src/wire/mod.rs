@@ -19,7 +19,10 @@ pub use components::{
 pub use decisions::{AddDecision, Decision, Decisions};
 pub use error::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
 pub use locks::{ClaimLock, EndedLock, Lock, Locks, Released, ReleasedAll};
-pub use messages::{Message, Messages, Offered, ReadMessages, Receipt, SendMessage};
+pub use messages::{
+    Delivery, Message, Messages, Offered, ReadMessages, Receipt, Recipient, SendMessage,
+    SentMessage, SentMessages,
+};
 pub use sessions::{CheckedIn, EndSession, Heartbeat, RegisterSession, Session, Sessions};
 pub use status::{Health, Status};
 pub use todos::{AddTodo, ChangeTodo, Todo, Todos};

@@ -3,19 +3,20 @@
 use coord_protocol::limits::{PAGE_DEFAULT, PAGE_MAX};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{
-    ClaimLock, ComponentHistory, Components, Decisions, EndSession, Heartbeat, Locks, Messages,
-    Offered, ReadMessages, RegisterSession, Sessions, SetComponent, SetComponentAt, Todos,
-    WorkItems, Workflows,
+    Change, ClaimLock, ComponentHistory, Components, Decisions, EndSession, Heartbeat, Locks,
+    Messages, Offered, ReadMessages, RegisterSession, SentMessages, Sessions, SetComponent,
+    SetComponentAt, Todos, WorkItems, Workflows,
 };
 use serde_json::{Value, json};
 
 use super::routes::decode_segment;
-use super::{Matched, created, json as from_json, ok};
+use super::{Matched, Piece, created, json as from_json, ok, to_json};
 use crate::service::claims::{self, Claimed, End, LockFilter, Release};
 use crate::service::messages::{self, MessageFilter};
 use crate::service::once::Told;
 use crate::service::{
-    Answer, Cx, Refusal, components, decisions, feed, sessions, status as overview, todos, work,
+    Answer, Cx, Refusal, components, decisions, feed, receipts, sessions, status as overview,
+    todos, work,
 };
 use crate::store::{Scope, Tx, View};
 
@@ -47,6 +48,11 @@ impl Matched<'_> {
         Some(self.query(name)?.split(',').map(decode_segment).collect())
     }
 
+    /// What of the feed is wanted.
+    fn scope(&self) -> Scope {
+        Scope { projects: self.list("project_key"), machines: self.list("machine") }
+    }
+
     fn needed(&self, name: &str) -> Result<String, Refusal> {
         self.query(name).ok_or_else(|| Refusal::new(422, format!("{name} is missing in the query")))
     }
@@ -58,8 +64,34 @@ pub(super) fn status(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told>
 }
 
 pub(super) fn changes(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let scope = Scope { projects: m.list("project_key"), machines: m.list("machine") };
+    let scope = m.scope();
     ok(&feed::changes(v, cx, m.query("since").as_deref(), &scope, m.limit_or(PAGE_MAX)?)?)
+}
+
+/// Changes in one piece of a stream at most.
+const STREAM_PIECE: usize = 64;
+
+/// Server-sent events: each change with its own cursor as the event's id.
+pub(super) fn events(
+    v: &View<'_>,
+    _: &Cx<'_>,
+    m: &Matched<'_>,
+    place: Option<&str>,
+) -> Answer<Piece> {
+    // A browser that reconnects repeats the address it began with: its header is newer.
+    let asked = || m.call.last_event.clone().or_else(|| m.query("since"));
+    let since = place.map(str::to_owned).or_else(asked);
+    let page = feed::events(v, since.as_deref(), &m.scope(), STREAM_PIECE)?;
+    let reset = if page.reset { "event: reset\ndata: {}\n\n" } else { "" };
+    // JSON text has no line break in it.
+    let event = |(cursor, change): &(String, Change)| {
+        format!("id: {cursor}\nevent: change\ndata: {}\n\n", to_json(change))
+    };
+    let changes: String = page.events.iter().map(event).collect();
+    // At once, so that a reader of a quiet feed knows its place, and that it is heard.
+    let place = place.map_or_else(|| format!(":\nid: {}\n\n", page.cursor), |_| String::new());
+    let text = format!("{reset}{changes}{place}");
+    Ok(Piece { text, place: page.cursor, more: page.more })
 }
 
 // Locks
@@ -211,6 +243,9 @@ pub(super) fn change_work_item(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Ans
 
 // Messages
 
+/// Messages with their receipts in one answer at most: a broadcast may have hundreds.
+const WITH_RECEIPTS_MAX: usize = 50;
+
 pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (to, from) = (m.query("to_session"), m.query("from_session"));
     let project = m.query("project_key");
@@ -221,6 +256,12 @@ pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answe
         project: project.as_deref(),
         newest_first: m.call.flag("newest_first"),
     };
+    if m.query("with").as_deref() == Some("receipts") {
+        let most = m.limit()?.min(WITH_RECEIPTS_MAX);
+        let page = receipts::with(v, cx, messages::list(v, cx, &filter, m.after()?, most)?)?;
+        let next = page.next(|s| s.message.seq);
+        return ok(&SentMessages { count: page.rows.len(), messages: page.rows, next });
+    }
     let page = messages::list(v, cx, &filter, m.after()?, m.limit()?)?;
     let next = page.next(|m| m.seq);
     ok(&Messages { count: page.rows.len(), messages: page.rows, next })
@@ -230,9 +271,9 @@ pub(super) fn show_message(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<
     ok(&messages::show(v, m.param(0), &m.query("session_id").unwrap_or_default())?)
 }
 
-pub(super) fn message_receipts(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let receipts = messages::receipts(v, m.param(0))?;
-    ok(&json!({"count": receipts.len(), "receipts": receipts}))
+pub(super) fn message_receipts(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (receipts, recipients) = receipts::of(v, cx, m.param(0))?;
+    ok(&json!({"count": receipts.len(), "receipts": receipts, "recipients": recipients}))
 }
 
 pub(super) fn send_message(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {

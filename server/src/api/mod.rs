@@ -6,6 +6,7 @@ mod batch;
 mod coord;
 mod json;
 mod routes;
+mod stream;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::service::once::{Told, error_json, fingerprint, once};
 use crate::service::{Answer, Cx, Fail};
 use crate::store::{Stored, Tx, View};
 
-pub use routes::{Handler, Route, Routed, find, routes};
+pub use routes::{Handler, Route, Routed, StreamHandler, find, routes};
+pub use stream::{Follow, Piece, go_on};
 
 /// A request, parsed but not judged.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +45,8 @@ pub struct Call {
     pub host: Option<String>,
     /// `Origin`, as sent.
     pub origin: Option<String>,
+    /// `Last-Event-ID`, as sent: where a stream that broke off goes on.
+    pub last_event: Option<String>,
     /// The wish is past its time (G13); only entries of a batch say so.
     pub past: bool,
     /// An entry of a batch: it may have waited for long.
@@ -52,7 +56,7 @@ pub struct Call {
 }
 
 /// An answer, ready to be sent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
@@ -68,6 +72,9 @@ pub struct Reply {
     pub replayed: bool,
     /// The request's key, repeated as proof (G12).
     pub key: Option<String>,
+    /// The body goes on: this gives its next piece. A face that cannot go on says
+    /// [`Reply::no_stream`] instead.
+    pub follow: Option<Box<Follow>>,
 }
 
 impl Reply {
@@ -81,6 +88,7 @@ impl Reply {
             allow: None,
             replayed: false,
             key: None,
+            follow: None,
         }
     }
 
@@ -136,6 +144,16 @@ impl Reply {
         all.extend(self.retry_after.map(|s| ("retry-after", s.to_string())));
         all.extend(self.allow.clone().map(|a| ("allow", a)));
         all
+    }
+
+    /// A piece of a stream of server-sent events.
+    pub fn stream(text: String, follow: Option<Box<Follow>>) -> Self {
+        Self { content_type: "text/event-stream", follow, ..Self::json(200, text) }
+    }
+
+    /// Here nothing is streamed.
+    pub fn no_stream() -> Self {
+        Self::error(501, "nothing is streamed here; ask GET /api/coord/changes again and again")
     }
 
     fn told(told: Told, key: Option<&str>) -> Self {
@@ -244,6 +262,7 @@ pub fn perform(tx: &Tx<'_>, cx: &Cx<'_>, call: &Call) -> Stored<Reply> {
     match find(call) {
         Routed::To(Handler::Read(h), params) => read(tx, cx, call, h, &params),
         Routed::To(Handler::Write(h), params) => write(tx, cx, call, h, &params),
+        Routed::To(Handler::Stream(_), _) => Ok(Reply::no_stream()),
         Routed::To(Handler::Health | Handler::Ready, _) => {
             tx.probe()?;
             Ok(Reply::health(true, &tx.instance()?.unwrap_or_default(), cx.now, false))

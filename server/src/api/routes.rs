@@ -1,9 +1,12 @@
 //! The table of routes.
 
-use super::{Call, Matched, batch, coord, decode};
+use super::{Call, Matched, Piece, batch, coord, decode};
 use crate::service::once::Told;
 use crate::service::{Answer, Cx};
 use crate::store::{Tx, View};
+
+/// Gives the piece of a stream that lies behind a place; behind no place: the first one.
+pub type StreamHandler = fn(&View<'_>, &Cx<'_>, &Matched<'_>, Option<&str>) -> Answer<Piece>;
 
 /// How a route is run.
 #[derive(Clone, Copy)]
@@ -12,6 +15,8 @@ pub enum Handler {
     Read(fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>),
     /// In the writer's transaction.
     Write(fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>),
+    /// On a reading connection, piece by piece, as things are committed.
+    Stream(StreamHandler),
     /// Is the database there? Answered without a token.
     Health,
     /// Can work be done? 503 when not. Answered without a token.
@@ -48,6 +53,7 @@ static ROUTES: &[Route] = &[
     Route { method: "GET", path: "/readyz", handler: Handler::Ready },
     read("/api/coord/status", coord::status),
     read("/api/coord/changes", coord::changes),
+    Route { method: "GET", path: "/api/coord/events", handler: Handler::Stream(coord::events) },
     read("/api/coord/locks", coord::list_locks),
     read("/api/coord/locks/*", coord::show_lock),
     write("POST", "/api/coord/locks", coord::claim_lock),

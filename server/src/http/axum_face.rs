@@ -27,6 +27,7 @@ use tower::ServiceExt;
 
 use super::Stop;
 use super::connections::{Connections, Seat};
+use super::streams::Streams;
 use super::timed_io::TimedIo;
 use crate::api::{Call, Reply};
 use crate::engine::Engine;
@@ -42,6 +43,8 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 const ANSWER_TAKEN_WITHIN: Duration = Duration::from_secs(15);
 /// After a stop, requests under way get this long.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+/// After a stop, a client gets this long to take what is left of its stream.
+const STREAM_DRAIN_WITHIN: Duration = Duration::from_millis(500);
 /// A body over the limit is read on up to here, so that the client sees the 413 and not a reset.
 const SWALLOW_MAX: usize = 8 * BODY_BYTES_MAX;
 /// Pause after the system refused a new connection (no descriptors left).
@@ -51,6 +54,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 struct Shared {
     engine: Engine,
     in_flight: Arc<Semaphore>,
+    streams: Streams,
 }
 
 /// Serves until `stop`, then lets requests under way finish.
@@ -67,8 +71,11 @@ pub(super) fn serve(listener: TcpListener, engine: &Engine, stop: &Stop) -> io::
         waiter.wait();
         let _ = tell.send(true);
     })?;
-    let shared =
-        Shared { engine: engine.clone(), in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) };
+    let shared = Shared {
+        engine: engine.clone(),
+        in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        streams: Streams::new(engine, told.clone()),
+    };
     runtime.block_on(accept(tokio_listener(&runtime, listener)?, shared, told));
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(())
@@ -116,7 +123,7 @@ async fn accept(
     let _ = timeout(DRAIN_WITHIN, async { while open.join_next().await.is_some() {} }).await;
 }
 
-async fn time_to_stop(stopped: &mut watch::Receiver<bool>) {
+pub(super) async fn time_to_stop(stopped: &mut watch::Receiver<bool>) {
     // An error means that nobody is left who could say so: stop too.
     let _ = stopped.wait_for(|s| *s).await;
 }
@@ -146,6 +153,7 @@ async fn connection(
 ) {
     let seat = Arc::new(seat);
     let leave = Arc::clone(&seat.leave);
+    let mine = Arc::clone(&seat);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         seat.busy();
         let (router, seat) = (router.clone(), Arc::clone(&seat));
@@ -168,7 +176,11 @@ async fn connection(
         () = leave.notified() => {}
         () = time_to_stop(&mut stopped) => {
             conn.as_mut().graceful_shutdown();
-            let _ = conn.await;
+            if mine.is_stream() {
+                let _ = timeout(STREAM_DRAIN_WITHIN, conn).await;
+            } else {
+                let _ = conn.await;
+            }
         }
     }
 }
@@ -180,8 +192,16 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         Ok(Err(reply)) => reply,
         Err(_) => Reply::error(408, "the request did not arrive in time"),
     };
-    let close = matches!(reply.status, 408 | 413);
-    response(reply, shared.engine.instance(), close)
+    let mut close = matches!(reply.status, 408 | 413);
+    let reply = match reply.follow {
+        Some(_) if !parts.extensions.get::<Arc<Seat>>().is_some_and(|s| s.stream()) => {
+            Reply::unavailable("Place for one more stream")
+        }
+        _ => reply,
+    };
+    // The connection of a stream carries nothing else.
+    close |= reply.follow.is_some();
+    response(reply, &shared, close)
 }
 
 async fn run(shared: &Shared, call: Call) -> Reply {
@@ -234,18 +254,23 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
         authorization: text(header::AUTHORIZATION),
         host: text(header::HOST),
         origin: text(header::ORIGIN),
+        last_event: text(HeaderName::from_static("last-event-id")),
         past: false,
         late: false,
         waited_ms: None,
     }
 }
 
-fn response(reply: Reply, instance: &str, close: bool) -> Response {
-    let mut headers = reply.headers(instance);
+fn response(reply: Reply, shared: &Shared, close: bool) -> Response {
+    let mut headers = reply.headers(shared.engine.instance());
     if close {
         headers.push(("connection", "close".to_owned()));
     }
-    let mut r = Response::new(Body::from(reply.body));
+    let body = match reply.follow {
+        Some(stream) => shared.streams.body(reply.body, stream),
+        None => Body::from(reply.body),
+    };
+    let mut r = Response::new(body);
     *r.status_mut() =
         axum::http::StatusCode::from_u16(reply.status).expect("replies have valid statuses");
     for (name, value) in headers {

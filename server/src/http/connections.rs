@@ -1,5 +1,6 @@
 //! Who is connected. When all places are taken, the connection that has waited longest without
-//! asking anything makes way: half-open connections cannot keep others out (G45, G46).
+//! asking anything makes way: half-open connections cannot keep others out (G45, G46). A connection
+//! that carries a stream leaves its place to others and takes one of the places for streams.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,11 +13,23 @@ use tokio::sync::Notify;
 const CONNECTIONS_MAX: usize = 256;
 /// Connections at most from one address that is not loopback.
 const PER_ADDRESS_MAX: usize = 32;
+/// Streams at most, together and from one address that is not loopback; beside the connections.
+const STREAMS_MAX: usize = 256;
+const STREAMS_PER_ADDRESS_MAX: usize = 64;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Doing {
+    /// Waiting for a request, since then.
+    Nothing(Instant),
+    /// A request is being worked on.
+    Work,
+    /// It carries a stream.
+    Stream,
+}
 
 struct Place {
     from: IpAddr,
-    /// `None` while a request is being worked on.
-    waiting_since: Option<Instant>,
+    doing: Doing,
     leave: Arc<Notify>,
 }
 
@@ -39,13 +52,18 @@ impl Connections {
     pub(super) fn seat(self: &Arc<Self>, from: IpAddr) -> Option<Seat> {
         let mut guard = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, places) = &mut *guard;
-        let crowded = !from.is_loopback()
-            && places.values().filter(|p| p.from == from).count() >= PER_ADDRESS_MAX;
-        if places.len() >= CONNECTIONS_MAX || crowded {
+        let ordinary = || places.values().filter(|p| p.doing != Doing::Stream);
+        let crowded =
+            !from.is_loopback() && ordinary().filter(|p| p.from == from).count() >= PER_ADDRESS_MAX;
+        if ordinary().count() >= CONNECTIONS_MAX || crowded {
+            let since = |p: &Place| match p.doing {
+                Doing::Nothing(since) => Some(since),
+                Doing::Work | Doing::Stream => None,
+            };
             let idle = places
                 .iter()
                 .filter(|(_, p)| !crowded || p.from == from)
-                .filter_map(|(n, p)| p.waiting_since.map(|t| (t, *n)))
+                .filter_map(|(n, p)| since(p).map(|t| (t, *n)))
                 .min()?;
             if let Some(p) = places.remove(&idle.1) {
                 p.leave.notify_one();
@@ -53,8 +71,8 @@ impl Connections {
         }
         *last += 1;
         let leave = Arc::new(Notify::new());
-        let place = Place { from, waiting_since: Some(Instant::now()), leave: Arc::clone(&leave) };
-        places.insert(*last, place);
+        let doing = Doing::Nothing(Instant::now());
+        places.insert(*last, Place { from, doing, leave: Arc::clone(&leave) });
         Some(Seat { table: Arc::clone(self), number: *last, leave })
     }
 
@@ -69,12 +87,39 @@ impl Connections {
 impl Seat {
     /// A request has arrived.
     pub(super) fn busy(&self) {
-        self.table.change(self.number, |p| p.waiting_since = None);
+        self.table.change(self.number, |p| p.doing = Doing::Work);
     }
 
-    /// Its answer is ready.
+    /// Its answer is ready. One that goes on is none yet.
     pub(super) fn idle(&self) {
-        self.table.change(self.number, |p| p.waiting_since = Some(Instant::now()));
+        self.table.change(self.number, |p| {
+            if p.doing != Doing::Stream {
+                p.doing = Doing::Nothing(Instant::now());
+            }
+        });
+    }
+
+    /// The answer is a stream, if there is a place for one more.
+    pub(super) fn stream(&self) -> bool {
+        let mut guard = self.table.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = &mut guard.1;
+        let Some(from) = places.get(&self.number).map(|p| p.from) else { return false };
+        let streams = || places.values().filter(|p| p.doing == Doing::Stream);
+        let crowded = !from.is_loopback()
+            && streams().filter(|p| p.from == from).count() >= STREAMS_PER_ADDRESS_MAX;
+        if crowded || streams().count() >= STREAMS_MAX {
+            return false;
+        }
+        if let Some(p) = places.get_mut(&self.number) {
+            p.doing = Doing::Stream;
+        }
+        true
+    }
+
+    /// Whether it carries a stream.
+    pub(super) fn is_stream(&self) -> bool {
+        let guard = self.table.places.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.1.get(&self.number).is_some_and(|p| p.doing == Doing::Stream)
     }
 }
 
@@ -111,5 +156,32 @@ mod tests {
         seats.iter().for_each(Seat::busy);
         assert!(table.seat(far).is_none());
         assert!(table.seat([192, 0, 2, 2].into()).is_some());
+    }
+
+    #[test]
+    fn streams_have_places_of_their_own() {
+        let table = Arc::new(Connections::default());
+        let home: IpAddr = [127, 0, 0, 1].into();
+        let streams: Vec<_> = (0..STREAMS_MAX).map(|_| table.seat(home).unwrap()).collect();
+        for s in &streams {
+            s.busy();
+            assert!(s.stream());
+            s.idle();
+            assert!(s.is_stream(), "a stream is not idle because its head is out");
+        }
+        let others: Vec<_> = (0..CONNECTIONS_MAX).map(|_| table.seat(home).unwrap()).collect();
+        others.iter().for_each(Seat::busy);
+        assert!(table.seat(home).is_none());
+        assert!(!others[0].stream(), "no place for one more stream");
+        drop(streams);
+        assert!(others[0].stream());
+        let far: IpAddr = [192, 0, 2, 1].into();
+        let from_far: Vec<_> = (0..=STREAMS_PER_ADDRESS_MAX)
+            .map(|_| {
+                let seat = table.seat(far).unwrap();
+                (seat.stream(), seat)
+            })
+            .collect();
+        assert_eq!(from_far.iter().filter(|(yes, _)| *yes).count(), STREAMS_PER_ADDRESS_MAX);
     }
 }

@@ -7,6 +7,8 @@ mod axum_face;
 mod connections;
 pub mod gate;
 #[cfg(feature = "axum-face")]
+mod streams;
+#[cfg(feature = "axum-face")]
 mod timed_io;
 #[cfg(feature = "tiny-http")]
 mod tiny_face;

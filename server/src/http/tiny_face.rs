@@ -60,7 +60,9 @@ fn answer(mut request: Request, engine: &Engine) {
 fn run(engine: &Engine, call: Call) -> Reply {
     let (tell, told) = sync_channel(1);
     engine.handle(call, Box::new(move |reply| drop(tell.send(reply))));
-    told.recv().unwrap_or_else(|_| Reply::unavailable("Server"))
+    let reply = told.recv().unwrap_or_else(|_| Reply::unavailable("Server"));
+    // A thread for each reader of a stream is not what this face is for.
+    if reply.follow.is_some() { Reply::no_stream() } else { reply }
 }
 
 fn header(request: &Request, name: &'static str) -> Option<String> {
@@ -106,6 +108,7 @@ fn read(request: &mut Request) -> Result<Call, Reply> {
         authorization: header(request, "authorization"),
         host: header(request, "host"),
         origin: header(request, "origin"),
+        last_event: header(request, "last-event-id"),
         past: false,
         late: false,
         waited_ms: None,

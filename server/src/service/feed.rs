@@ -5,6 +5,22 @@ use coord_protocol::wire::{Change, ChangeFeed};
 use super::{Answer, Cx};
 use crate::store::{Changed, Scope, Stored, View};
 
+/// The cursor of the latest change, for who wants only what comes from now on.
+const NOW: &str = "now";
+
+/// Changes, each with the cursor that stands behind it.
+#[derive(Debug)]
+pub struct Events {
+    /// In order.
+    pub events: Vec<(String, Change)>,
+    /// How far the look went: behind the last event, or further.
+    pub cursor: String,
+    /// There is more already.
+    pub more: bool,
+    /// The cursor said nothing here: this is the beginning of all there is.
+    pub reset: bool,
+}
+
 /// What changed since a cursor. A cursor that says nothing here gets everything from the beginning.
 pub fn changes(
     view: &View<'_>,
@@ -13,15 +29,32 @@ pub fn changes(
     scope: &Scope,
     most: usize,
 ) -> Answer<ChangeFeed> {
-    let known = since.map(|c| place_of(view, c)).transpose()?.flatten();
-    let page = view.changes(known.unwrap_or(0), scope, most)?;
+    let page = events(view, since, scope, most)?;
     Ok(ChangeFeed {
-        changes: page.rows.into_iter().map(change).collect(),
-        cursor: format!("{}.{}", view.current_run()?, page.up_to),
+        changes: page.events.into_iter().map(|(_, change)| change).collect(),
+        cursor: page.cursor,
         more: page.more,
-        reset: known.is_none(),
+        reset: page.reset,
         time: cx.now,
         time_ms: cx.now.0,
+    })
+}
+
+/// The same, with a cursor for each change.
+pub fn events(view: &View<'_>, since: Option<&str>, scope: &Scope, most: usize) -> Answer<Events> {
+    let run = view.current_run()?;
+    let cursor = |seq: i64| format!("{run}.{seq}");
+    if since == Some(NOW) {
+        let cursor = cursor(view.feed_head()?);
+        return Ok(Events { events: Vec::new(), cursor, more: false, reset: false });
+    }
+    let known = since.map(|c| place_of(view, c)).transpose()?.flatten();
+    let page = view.changes(known.unwrap_or(0), scope, most)?;
+    Ok(Events {
+        events: page.rows.into_iter().map(|c| (cursor(c.seq), change(c))).collect(),
+        cursor: cursor(page.up_to),
+        more: page.more,
+        reset: known.is_none(),
     })
 }
 

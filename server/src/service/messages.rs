@@ -1,9 +1,12 @@
 //! Messages: sending to an address that exists, and keeping per session what was offered and read.
 
+use std::time::Duration;
+
+use coord_protocol::lease::Ttl;
 use coord_protocol::limits::{BROADCAST_LOOKBACK, PAGE_MAX};
 use coord_protocol::session::{ALL_SESSIONS, MAIN, machine_of, main_of};
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{Message, Offered, ReadMessages, Receipt, SendMessage};
+use coord_protocol::wire::{Message, Offered, ReadMessages, SendMessage};
 use serde_json::json;
 
 use super::{Answer, Cx, Refusal, fields};
@@ -22,6 +25,7 @@ pub fn send(tx: &Tx<'_>, cx: &Cx<'_>, ask: SendMessage) -> Answer<Message> {
     if ask.subject.trim().is_empty() && ask.body.trim().is_empty() {
         return Err(Refusal::new(422, "a message needs a subject or a body").into());
     }
+    let expires_at = expiry(cx, ask.expires_in_hours)?;
     // The sender first: whoever writes to itself is known by that.
     cx.touch(tx, &ask.from_session)?;
     if !ask.may_come_later && !is_known(tx, &to)? {
@@ -38,9 +42,18 @@ pub fn send(tx: &Tx<'_>, cx: &Cx<'_>, ask: SendMessage) -> Answer<Message> {
         created_at: cx.now,
         read_at: None,
         offered_at: None,
+        expires_at,
     };
     let seq = tx.add_message(&m)?;
     Ok(Message { seq, ..m })
+}
+
+/// When a message ceases to be shown. One that waited in a queue for longer than that is kept, so that
+/// its sender can see what became of it, and is shown to nobody.
+fn expiry(cx: &Cx<'_>, hours: Option<f64>) -> Result<Option<Millis>, Refusal> {
+    let bad = |_| Refusal::new(422, "expires_in_hours must be 0 (never) or a number up to 720");
+    let lasts = Ttl::from_hours(Some(hours.unwrap_or(0.0)), Duration::ZERO).map_err(bad)?;
+    Ok(lasts.expiry(cx.now).map(|at| if cx.past { cx.now } else { at }))
 }
 
 /// An address is known when it is the broadcast, a session the server has heard of, the main
@@ -82,6 +95,7 @@ pub fn mailboxes(view: &View<'_>, cx: &Cx<'_>, session: &str) -> Stored<Mailboxe
         user: machine.zip(known.and_then(|s| s.user)).map(|(m, u)| format!("{m}/{u}")),
         since: Millis(first_seen.0.saturating_sub(lookback)),
         read_to: view.read_mark(session)?,
+        now: cx.now,
     })
 }
 
@@ -123,12 +137,6 @@ pub fn list(
 /// One message, as a session sees it.
 pub fn show(view: &View<'_>, id: &str, viewer: &str) -> Answer<Message> {
     Ok(view.message(id, viewer)?.ok_or_else(|| Refusal::not_found("message", id))?)
-}
-
-/// What is known of each recipient of a message.
-pub fn receipts(view: &View<'_>, id: &str) -> Answer<Vec<Receipt>> {
-    let m = show(view, id, "")?;
-    Ok(view.receipts(m.seq)?)
 }
 
 /// Marks a message read for a session. Without a session named, mail to one address is read by that

@@ -9,6 +9,7 @@ mod fields;
 pub mod messages;
 mod notices;
 pub mod once;
+pub mod receipts;
 pub mod sessions;
 mod settle;
 pub mod status;

@@ -34,6 +34,7 @@ impl Notice {
             created_at: cx.now,
             read_at: None,
             offered_at: None,
+            expires_at: None,
         })?;
         Ok(())
     }

@@ -25,7 +25,7 @@ pub fn overview(
             fields::session("session_id", s)?;
             view.unread_count(&mailboxes(view, cx, s)?)?
         }
-        None => view.unread_count_of_all()?,
+        None => view.unread_count_of_all(cx.now)?,
     };
     let since = Millis(cx.now.0.saturating_sub(SESSIONS_WITHIN_MS));
     Ok(Status {

@@ -1,5 +1,7 @@
 //! Messages and receipts.
 
+use std::time::Duration;
+
 use coord_protocol::session::ALL_SESSIONS;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{Message, Receipt};
@@ -19,6 +21,8 @@ pub struct Mailboxes {
     pub since: Millis,
     /// Broadcasts up to this one are read.
     pub read_to: i64,
+    /// The moment: what has expired by now is not unread.
+    pub now: Millis,
 }
 
 /// Which messages of a list, and how many.
@@ -38,13 +42,15 @@ pub struct Page<'a> {
     pub most: usize,
 }
 
-/// What a page narrows: ?6 sender, ?7 project, ?8 after, ?9 most, ?10 not offered.
+/// What a page narrows: ?6 sender, ?7 project, ?8 after, ?9 most, ?10 not offered, ?11 not expired
+/// at this moment.
 const OF_PAGE: &str = "(?6 IS NULL OR m.from_session = ?6) AND (?7 IS NULL OR m.project_key = ?7)
-    AND m.seq > ?8 AND (NOT ?10 OR r.offered_at IS NULL)";
+    AND m.seq > ?8 AND (NOT ?10 OR r.offered_at IS NULL)
+    AND (?11 IS NULL OR m.expires_at IS NULL OR m.expires_at > ?11)";
 
 /// A message as its viewer ?1 sees it.
 const AS_SEEN: &str = "SELECT m.id, m.seq, m.from_session, m.to_session, m.project_key, m.subject,
-    m.body, m.created_at, COALESCE(r.read_at, m.read_at), r.offered_at
+    m.body, m.created_at, COALESCE(r.read_at, m.read_at), r.offered_at, m.expires_at
     FROM message m LEFT JOIN receipt r ON r.message_seq = m.seq AND r.session_id = ?1";
 
 fn message(r: &Row<'_>) -> rusqlite::Result<Message> {
@@ -59,6 +65,7 @@ fn message(r: &Row<'_>) -> rusqlite::Result<Message> {
         created_at: Millis(r.get(7)?),
         read_at: r.get::<_, Option<i64>>(8)?.map(Millis),
         offered_at: r.get::<_, Option<i64>>(9)?.map(Millis),
+        expires_at: r.get::<_, Option<i64>>(10)?.map(Millis),
     })
 }
 
@@ -79,7 +86,7 @@ impl View<'_> {
 
     /// Unread mail of a session, oldest first.
     pub fn unread(&self, b: &Mailboxes, page: Page<'_>) -> Stored<Paged<Message>> {
-        self.mail(&unread_where(), b, page)
+        self.mail(&unread_where(), b, page, Some(b.now))
     }
 
     /// How much mail a session has not read.
@@ -87,20 +94,22 @@ impl View<'_> {
         self.number(
             &format!(
                 "SELECT COUNT(*) FROM message m
-                 LEFT JOIN receipt r ON r.message_seq = m.seq AND r.session_id = ?1 WHERE {}",
+                 LEFT JOIN receipt r ON r.message_seq = m.seq AND r.session_id = ?1
+                 WHERE (m.expires_at IS NULL OR m.expires_at > ?6) AND ({})",
                 unread_where()
             ),
-            params![b.session, b.machine, b.user, b.since.0, b.read_to],
+            params![b.session, b.machine, b.user, b.since.0, b.read_to, b.now.0],
         )
     }
 
     /// Direct mail that nobody has read.
-    pub fn unread_count_of_all(&self) -> Stored<i64> {
+    pub fn unread_count_of_all(&self, now: Millis) -> Stored<i64> {
         self.number(
             &format!(
-                "SELECT COUNT(*) FROM message WHERE read_at IS NULL AND to_session <> '{ALL_SESSIONS}'"
+                "SELECT COUNT(*) FROM message WHERE read_at IS NULL AND to_session <> '{ALL_SESSIONS}'
+                 AND (expires_at IS NULL OR expires_at > ?1)"
             ),
-            [],
+            [now.0],
         )
     }
 
@@ -110,10 +119,16 @@ impl View<'_> {
             "m.to_session IN (?1, ?2, ?3) OR (m.to_session = '{ALL_SESSIONS}'
              AND m.created_at >= ?4 AND m.from_session <> ?1)"
         );
-        self.mail(&mine, b, page)
+        self.mail(&mine, b, page, None)
     }
 
-    fn mail(&self, mine: &str, b: &Mailboxes, page: Page<'_>) -> Stored<Paged<Message>> {
+    fn mail(
+        &self,
+        mine: &str,
+        b: &Mailboxes,
+        page: Page<'_>,
+        live_at: Option<Millis>,
+    ) -> Stored<Paged<Message>> {
         self.page(
             page.most,
             &format!("{AS_SEEN} WHERE {OF_PAGE} AND ({mine}) ORDER BY m.seq LIMIT ?9"),
@@ -127,7 +142,8 @@ impl View<'_> {
                 page.project,
                 page.after,
                 limit(page.most + 1),
-                page.not_offered
+                page.not_offered,
+                live_at.map(|t| t.0)
             ],
             message,
         )
@@ -166,12 +182,31 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// Sessions other than `sender` that were known at a moment and heard of at most so long before.
+    pub fn sessions_at(
+        &self,
+        at: Millis,
+        within: Duration,
+        sender: &str,
+        most: usize,
+    ) -> Stored<Vec<String>> {
+        self.rows(
+            "SELECT session_id FROM session WHERE first_seen <= ?1 AND last_seen >= ?2
+             AND (ended_at IS NULL OR ended_at >= ?1) AND session_id <> ?3
+             ORDER BY session_id LIMIT ?4",
+            params![at.0, at.before(within).0, sender, limit(most)],
+            |r| r.get(0),
+        )
+    }
+}
+
 impl Tx<'_> {
     /// Adds a message and returns its place in the order.
     pub fn add_message(&self, m: &Message) -> Stored<i64> {
         self.run(
             "INSERT INTO message (id, from_session, to_session, project_key, subject, body,
-             created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 m.id,
                 m.from_session,
@@ -179,7 +214,8 @@ impl Tx<'_> {
                 m.project_key,
                 m.subject,
                 m.body,
-                m.created_at.0
+                m.created_at.0,
+                m.expires_at.map(|t| t.0)
             ],
         )?;
         Ok(self.conn.last_insert_rowid())
@@ -219,11 +255,12 @@ impl Tx<'_> {
                    (SELECT MIN(m.seq) - 1 FROM message m
                     LEFT JOIN receipt r ON r.message_seq = m.seq AND r.session_id = ?1
                     WHERE m.to_session = '{ALL_SESSIONS}' AND m.seq > ?2 AND m.created_at >= ?3
+                    AND (m.expires_at IS NULL OR m.expires_at > ?4)
                     AND m.from_session <> ?1 AND r.read_at IS NULL),
                    (SELECT MAX(seq) FROM message), read_to)
                  WHERE session_id = ?1"
             ),
-            params![b.session, b.read_to, b.since.0],
+            params![b.session, b.read_to, b.since.0, b.now.0],
         )?;
         Ok(())
     }

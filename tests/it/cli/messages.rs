@@ -147,7 +147,52 @@ fn sent_tells_what_is_known_of_delivery() {
     home.coord(&["msg", "read", text(&sent["result"]["id"])]).exits(0);
     desk.coord(&["msg", "sent"]).exits(0).says("read by 1");
     let rows = desk.json(&["msg", "sent"]);
-    assert_eq!(rows["sent"][0]["receipts"][0]["session_id"], "HOWARD-HOME/claude-main", "{rows}");
+    assert_eq!(rows["sent"][0]["recipients"][0]["session_id"], "HOWARD-HOME/claude-main", "{rows}");
+}
+
+#[test]
+fn sent_knows_what_waits_here_and_what_was_refused() {
+    let mut server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    home.coord(&["session", "register"]).exits(0);
+    let seen = desk.json(&["msg", "send", "HOWARD-HOME", "seen", "b"]);
+    home.coord(&["msg", "read", text(&seen["result"]["id"])]).exits(0);
+    let codex = "HOWARD-HOME/codex-1";
+    home.run(&["session", "register"]).session(codex).done().exits(0);
+    desk.coord(&["msg", "send", codex, "too late", "b"]).exits(0);
+    home.run(&["session", "end"]).session(codex).done().exits(0);
+    desk.coord(&["msg", "send", "HOWARD-HOME", "flash", "b", "--expires", "0.00001"]).exits(0);
+    desk.coord(&["msg", "send", "ALL", "s", "b", "--expires", "-1"]).exits(2);
+    desk.coord(&["msg", "send", "ALL", "s", "b", "--expires", "1000"]).exits(2).complains("720");
+    server.kill9();
+    desk.coord(&["msg", "send", "NOBODY/x", "to nobody", "b"]).exits(0).says("queued");
+    desk.run(&["msg", "send", "ALL", "of another session", "b"])
+        .session("DESK/other")
+        .done()
+        .exits(0);
+    let away = desk.json(&["msg", "sent"]);
+    assert_eq!((&away["server_asked"], rows(&away, "sent").len()), (&json!(false), 1), "{away}");
+    desk.coord(&["msg", "sent"])
+        .exits(0)
+        .says("to NOBODY/x: to nobody  queued here, not sent yet")
+        .complains("cannot ask the server");
+    let listed = desk.json(&["outbox", "list"]);
+    assert_eq!(rows(&listed, "waiting")[0]["what"], "message to NOBODY/x: to nobody", "{listed}");
+    server.restart();
+    desk.close_breaker();
+    desk.coord(&["sync"]).exits(0);
+    let told = desk.json(&["msg", "sent"]);
+    let states: Vec<_> = rows(&told, "sent").iter().map(|r| text(&r["state"])).collect();
+    assert_eq!(states, ["refused", "accepted", "accepted", "accepted"], "{told}");
+    let mut shown = desk.coord(&["msg", "sent"]);
+    shown
+        .exits(0)
+        .says("to NOBODY/x: to nobody  refused (404): no session")
+        .says("flash  expired, seen by nobody")
+        .says("too late  undeliverable: its session has ended")
+        .says("seen  read by 1");
+    home.run(&["session", "register"]).session(codex).done().exits(0);
+    desk.coord(&["msg", "sent"]).exits(0).says("too late  accepted, not seen by anybody yet");
 }
 
 #[test]

@@ -25,4 +25,5 @@ mod serving;
 mod state;
 mod todos_and_locks;
 mod traps;
+mod watch;
 mod words;

@@ -18,7 +18,7 @@ fn waiting_writes_are_listed_shown_and_dropped() {
     let listed = desk.json(&["outbox", "list"]);
     let ids = texts(rows(&listed, "waiting"), "id");
     assert_eq!(ids.len(), 3);
-    desk.coord(&["outbox", "list"]).exits(0).says(&ids[0]).says("POST /api/coord/messages");
+    desk.coord(&["outbox", "list"]).exits(0).says(&ids[0]).says("message to everybody: one");
     desk.coord(&["outbox", "show", &ids[1]]).exits(0).says("two");
     desk.coord(&["outbox", "drop", &ids[1]]).exits(0).says(&ids[1]);
     desk.coord(&["outbox", "show", &ids[1]]).exits(1).complains(&ids[1]);

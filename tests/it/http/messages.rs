@@ -143,6 +143,147 @@ fn receipts_tell_offered_from_read() {
     });
 }
 
+/// The recipients of a message, each with its state.
+fn states(s: &TestServer, message: &str) -> Vec<(String, String)> {
+    let told = s.get(&format!("/api/coord/messages/{message}/receipts")).expect(200);
+    states_of(&told["recipients"])
+}
+
+fn states_of(recipients: &Value) -> Vec<(String, String)> {
+    let rows = recipients.as_array().unwrap();
+    rows.iter().map(|r| (text(r, "session_id"), text(r, "state"))).collect()
+}
+
+fn owned(states: &[(&str, &str)]) -> Vec<(String, String)> {
+    states.iter().map(|(s, state)| ((*s).to_owned(), (*state).to_owned())).collect()
+}
+
+#[test]
+fn a_direct_message_has_a_state_from_the_start() {
+    on_each_face(|s| {
+        greet(s, "B/1");
+        let m = id(&send(s, "A/1", Some("B/1"), "hello").expect(201));
+        assert_eq!(states(s, &m), owned(&[("B/1", "accepted")]));
+        s.post("/api/coord/sessions/end", &json!({"session_id": "B/1"})).expect(200);
+        assert_eq!(states(s, &m), owned(&[("B/1", "undeliverable")]));
+        // The session speaks again: it can be delivered after all.
+        greet(s, "B/1");
+        assert_eq!(states(s, &m), owned(&[("B/1", "accepted")]));
+        let offer = json!({"session_id": "B/1", "ids": [m]});
+        s.post("/api/coord/messages/offered", &offer).expect(200);
+        assert_eq!(states(s, &m), owned(&[("B/1", "offered")]));
+        s.post("/api/coord/sessions/end", &json!({"session_id": "B/1"})).expect(200);
+        assert_eq!(states(s, &m), owned(&[("B/1", "offered")]));
+        read(s, &m, "B/1").expect(200);
+        assert_eq!(states(s, &m), owned(&[("B/1", "read")]));
+    });
+}
+
+#[test]
+fn a_mailbox_is_as_far_as_one_of_its_readers() {
+    on_each_face(|s| {
+        for session in ["BOX/claude-main", "BOX/two"] {
+            greet(s, session);
+        }
+        let m = id(&send(s, "A/1", Some("BOX/claude-main"), "hello").expect(201));
+        let end = json!({"session_id": "BOX/claude-main"});
+        s.post("/api/coord/sessions/end", &end).expect(200);
+        assert_eq!(states(s, &m), owned(&[("BOX/claude-main", "accepted")]));
+        read(s, &m, "BOX/two").expect(200);
+        assert_eq!(states(s, &m), owned(&[("BOX/claude-main", "read"), ("BOX/two", "read")]));
+    });
+}
+
+#[test]
+fn a_broadcast_is_for_the_sessions_of_its_day() {
+    on_each_face(|s| {
+        for session in ["B/1", "C/1", "D/gone", "E/ended"] {
+            greet(s, session);
+        }
+        s.post("/api/coord/sessions/end", &json!({"session_id": "E/ended"})).expect(200);
+        let aged = "UPDATE session SET first_seen = first_seen - 90000000,
+                    last_seen = last_seen - 90000000 WHERE session_id = 'D/gone'";
+        assert_eq!(rusqlite::Connection::open(s.database()).unwrap().execute(aged, []), Ok(1));
+        let m = id(&send(s, "A/1", None, "hello").expect(201));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        greet(s, "F/later");
+        assert_eq!(states(s, &m), owned(&[("B/1", "accepted"), ("C/1", "accepted")]));
+        read(s, &m, "F/later").expect(200);
+        let offer = json!({"session_id": "C/1", "ids": [m]});
+        s.post("/api/coord/messages/offered", &offer).expect(200);
+        let wanted = owned(&[("B/1", "accepted"), ("C/1", "offered"), ("F/later", "read")]);
+        assert_eq!(states(s, &m), wanted);
+        // All messages of a sender with their recipients, in one answer.
+        send(s, "A/1", Some("B/1"), "direct").expect(201);
+        let list = "/api/coord/messages?from_session=A/1&with=receipts&newest_first=true";
+        let list = s.get(list).expect(200);
+        assert_eq!(column(&list, "messages", "body"), ["direct", "hello"]);
+        let first = &list["messages"][0]["recipients"];
+        assert_eq!(states_of(first), owned(&[("B/1", "accepted")]));
+        assert_eq!(states_of(&list["messages"][1]["recipients"]), wanted);
+    });
+}
+
+#[test]
+fn what_has_expired_is_not_unread_any_more() {
+    on_each_face(|s| {
+        for session in ["B/1", "C/1"] {
+            greet(s, session);
+        }
+        let post = |to: &str, hours: f64| {
+            let m = json!({"from_session": "A/1", "to_session": to, "body": format!("{hours}"),
+                           "expires_in_hours": hours});
+            s.post("/api/coord/messages", &m)
+        };
+        let soon = 0.1 / 3_600.0;
+        let lasting = post("B/1", 1.0).expect(201);
+        assert!(lasting["expires_at"].is_string(), "{lasting}");
+        assert!(post("B/1", 0.0).expect(201)["expires_at"].is_null());
+        for bad in [-1.0, 721.0] {
+            assert!(post("B/1", bad).refused(422).contains("expires_in_hours"));
+        }
+        let direct = id(&post("B/1", soon).expect(201));
+        let to_all = id(&post("ALL_SESSIONS", soon).expect(201));
+        let offer = json!({"session_id": "C/1", "ids": [to_all]});
+        s.post("/api/coord/messages/offered", &offer).expect(200);
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        assert_eq!(unread(s, "B/1"), ["1", "0"]);
+        assert!(unread(s, "C/1").is_empty());
+        let status = s.get("/api/coord/status?session_id=B/1").expect(200);
+        assert_eq!(status["unread_messages"], 2);
+        assert_eq!(s.get("/api/coord/status").expect(200)["unread_messages"], 2);
+        let in_all = s.post("/api/coord/sessions", &json!({"session_id": "B/1"})).expect(200);
+        assert_eq!(
+            (&in_all["unread_count"], in_all["unread"].as_array().unwrap().len()),
+            (&json!(2), 2)
+        );
+        assert_eq!(states(s, &direct), owned(&[("B/1", "expired")]));
+        assert_eq!(states(s, &to_all), owned(&[("B/1", "expired"), ("C/1", "offered")]));
+        // It is still there for who looks for it.
+        assert_eq!(s.get("/api/coord/messages?to_session=B/1").expect(200)["count"], 4);
+        // A mark of read broadcasts goes on over one that nobody will read.
+        let next = id(&send(s, "A/1", None, "next").expect(201));
+        read(s, &next, "B/1").expect(200);
+        assert_eq!(unread(s, "B/1"), ["1", "0"]);
+    });
+}
+
+#[test]
+fn a_message_that_waited_longer_than_it_was_good_for_is_shown_to_nobody() {
+    on_each_face(|s| {
+        greet(s, "B/1");
+        let body = json!({"from_session": "A/1", "to_session": "B/1", "body": "late",
+                          "expires_in_hours": 1});
+        let m = super::shorthand::uuid();
+        let entry = json!({"id": m, "method": "POST", "path": "/api/coord/messages", "body": body,
+                           "past": true});
+        let done = s.post("/api/coord/batch", &json!({"entries": [entry]})).expect(200);
+        assert_eq!(done["results"][0]["status"], 201, "{done}");
+        assert!(unread(s, "B/1").is_empty());
+        assert_eq!(states(s, &m), owned(&[("B/1", "expired")]));
+    });
+}
+
 /// Follows the pages of an inbox.
 fn pages(s: &TestServer, query: &str) -> Vec<String> {
     let (mut seen, mut after) = (Vec::new(), 0);
