@@ -1,36 +1,18 @@
 //! Whole commands, from start to end of the process.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::MESSAGES;
 use crate::desk::Desk;
-use crate::series::{Series, ms};
+use crate::table::{self, Row};
 
-/// Starts of each program.
-const STARTS: usize = 300;
 /// Nobody listens there.
 const AWAY: &str = "http://127.0.0.1:9";
 const START: &str = r#"{"hook_event_name":"SessionStart","source":"resume","session_id":"bench"}"#;
 const OTHER: &str = r#"{"hook_event_name":"Stop","session_id":"bench"}"#;
 const BODY: &str =
     r#"{"from_session":"DESK/other","to_session":"DESK/other","subject":"s","body":"b"}"#;
-
-/// One row of the table: a name and what is started.
-struct Row {
-    name: &'static str,
-    command: Command,
-    input: &'static str,
-    took: Vec<Duration>,
-}
-
-impl Row {
-    fn new(name: &'static str, command: Command, input: &'static str) -> Self {
-        Self { name, command, input, took: Vec::with_capacity(STARTS) }
-    }
-}
 
 fn rows(desk: &Desk) -> Vec<Row> {
     // To a session of its own, so that the hook's mailbox stays empty.
@@ -58,40 +40,9 @@ fn rows(desk: &Desk) -> Vec<Row> {
 }
 
 pub(crate) fn measure(desk: &Desk) {
-    let mut rows = rows(desk);
-    rows.retain_mut(|r| run_once(r).is_some());
-    // Interleaved, so that whatever else the machine does falls on all alike.
-    for _ in 0..STARTS {
-        for row in &mut rows {
-            // Without this, online sends would go behind the queued ones.
-            let _ = fs::remove_file(desk.queue());
-            let took = run_once(row).expect("it started before");
-            row.took.push(took);
-        }
-    }
-    let _ = fs::remove_file(desk.queue());
-    println!("\ncommands, {STARTS} starts each, {MESSAGES} read messages in the store, ms");
-    println!("{:40} {:>8} {:>8} {:>8} {:>10}", "", "min", "p50", "p99", "p50-true");
-    let mut floor = 0.0;
-    for row in rows {
-        let s = Series::of(row.took);
-        let (min, p50, p99) = (ms(s.at(0.0)), ms(s.at(0.5)), ms(s.at(0.99)));
-        if row.name == "/bin/true" {
-            floor = p50;
-        }
-        println!("{:40} {min:8.2} {p50:8.2} {p99:8.2} {:10.2}", row.name, p50 - floor);
-    }
-}
-
-/// `None` when there is no such program.
-fn run_once(row: &mut Row) -> Option<Duration> {
-    row.command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let began = Instant::now();
-    let mut child = row.command.spawn().ok()?;
-    let mut stdin = child.stdin.take()?;
-    // A program that reads no input may be gone already.
-    let _ = stdin.write_all(row.input.as_bytes());
-    drop(stdin);
-    child.wait().ok()?;
-    Some(began.elapsed())
+    let title = format!("commands, {MESSAGES} read messages in the store");
+    table::measure(&title, rows(desk), || {
+        // Without this, online sends would go behind the queued ones.
+        let _ = fs::remove_file(desk.queue());
+    });
 }

@@ -4,9 +4,11 @@
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 mod commands;
+mod copies;
 mod desk;
 mod drains;
 mod series;
+mod table;
 mod writes;
 
 use coord_tests::server::TestServer;
@@ -22,6 +24,7 @@ fn main() {
     fill(server.address(), MESSAGES);
     desk.run(&["msg", "read", "--all"]);
     commands::measure(&desk);
+    copies::measure();
     drains::measure(&desk, &server);
     writes::measure(server.address());
 }
