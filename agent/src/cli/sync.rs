@@ -79,7 +79,8 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     if let Some(stopped) = &all.stopped {
         out.push(waiting_line(all.waiting, stopped));
     }
-    let set_aside = letters().saturating_sub(before + all.rejected.len());
+    let refused = all.rejected.iter().filter(|s| dead::is_for(s)).count();
+    let set_aside = letters().saturating_sub(before + refused);
     if set_aside > 0 {
         out.push(format!("{set_aside} lines of the queue are no entries: `coord outbox dead`"));
     }

@@ -44,7 +44,7 @@ pub fn for_model(items: &[Item]) -> Option<String> {
     if notable.len() > ITEMS_MAX {
         let _ = write!(text, "\n- and {} more", notable.len() - ITEMS_MAX);
     }
-    if bad > 0 {
+    if items.iter().any(|i| i.outcome == Outcome::Refused) {
         text.push_str("\n`coord outbox dead` keeps what was refused");
     }
     Some(text)

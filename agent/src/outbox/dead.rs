@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::disk::Disk;
+use super::drain::Settled;
 use super::files::DEAD;
 use super::line::{complete_lines, trim};
+use super::news;
 
 /// A dead letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +55,12 @@ fn to_hex(raw: &[u8]) -> String {
         let _ = write!(s, "{b:02x}");
         s
     })
+}
+
+/// Whether a refused entry becomes a dead letter. A claim that somebody else was faster with is no
+/// mistake in the entry: its session is told, and there is nothing to mend (G10).
+pub fn is_for(s: &Settled) -> bool {
+    !(news::is_lost(s) && s.request.session.is_some())
 }
 
 /// Adds letters, durably: they may leave the queue after this.

@@ -394,9 +394,11 @@ impl Run<'_> {
                 self.report.applied.push(settled);
                 continue;
             }
-            letters.push(letter(now, &settled)?);
+            if dead::is_for(&settled) {
+                letters.push(letter(now, &settled)?);
+                self.refusals += 1;
+            }
             self.report.rejected.push(settled);
-            self.refusals += 1;
             if self.refusals > REFUSALS_IN_A_ROW {
                 halt = Err(Stopped::TooManyRefusals);
                 break;

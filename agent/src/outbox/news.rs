@@ -89,9 +89,7 @@ pub fn item(s: &Settled, applied: bool) -> Item {
         ),
         (true, true) => (Outcome::Granted, granted_words(&s.answer)),
         (true, false) => (Outcome::Applied, String::new()),
-        (false, true) if s.answer.get("conflicts").is_some() => {
-            (Outcome::Lost, text("detail").to_owned())
-        }
+        (false, true) if is_lost(s) => (Outcome::Lost, text("detail").to_owned()),
         (false, _) => {
             let what = format!("{} {}", s.request.method.as_str(), s.request.path);
             (Outcome::Refused, format!("{what}: {}", text("detail")))
@@ -108,6 +106,11 @@ fn granted_words(answer: &Value) -> String {
         let _ = write!(words, "; {who} held {what} meanwhile: look at what it changed");
     }
     words
+}
+
+/// Whether a refused write was a claim that somebody else was faster with.
+pub fn is_lost(s: &Settled) -> bool {
+    is_claim(&s.request) && s.answer.get("conflicts").is_some()
 }
 
 /// Whether a session wants to hear of it: not of its own signs of life and read marks.

@@ -254,3 +254,23 @@ fn a_hook_without_the_server_shows_what_is_known_here() {
     home.coord(&["sync"]).exits(0);
     desk.coord(&["msg", "sent"]).says("offered to");
 }
+
+#[test]
+fn a_lost_claim_is_told_and_is_no_dead_letter() {
+    let mut server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    home.coord(&["lock", "list"]).exits(0);
+    server.kill9();
+    // More than so many refusals in a row would stop a drain.
+    for n in 0..25 {
+        assert_eq!(claim(&home, SESSION, &format!("src/{n}"))["outcome"], "provisional");
+    }
+    home.run(&["todo", "add", "behind them"]).session(SESSION).done().exits(0);
+    server.restart();
+    assert_eq!(claim(&desk, "DESK/a", "src/**")["outcome"], "done");
+    let mut synced = home.run(&["sync"]).session(SESSION).done();
+    synced.exits(0).says("LOST").says("DESK/a").says("src/3");
+    home.coord(&["outbox", "dead"]).exits(0).says("no dead letters");
+    assert!(!home.queue_file().exists());
+    assert_eq!(server.get("/api/coord/todos").expect(200)["count"], 1);
+}
