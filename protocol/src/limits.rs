@@ -30,5 +30,7 @@ pub const KEY_RETENTION: Duration = Duration::from_hours(720);
 pub const KEYS_MAX: u64 = 1_000_000;
 /// A session that first appears later sees the broadcasts of this long ago (G30).
 pub const BROADCAST_LOOKBACK: Duration = Duration::from_hours(168);
+/// A session that only reads is noted as alive this often.
+pub const TOUCH_EVERY: Duration = Duration::from_mins(1);
 /// What the server asks for when its database is away (seed 000).
 pub const RETRY_AFTER_SECS: u32 = 30;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use coord_protocol::edge::fresh_id;
 use coord_protocol::id::parse_key;
 use coord_protocol::lease::RESTART_GRACE;
+use coord_protocol::limits::TOUCH_EVERY;
 use coord_protocol::time::Millis;
 use rusqlite::Connection;
 use tracing::{error, info, warn};
@@ -32,8 +33,6 @@ const GROUP_MAX: usize = 256;
 const READERS: usize = 3;
 /// Writes between two rounds of forgetting old keys.
 const FORGET_EVERY: usize = 10_000;
-/// A session that only reads is noted as alive this often.
-const TOUCH_EVERY: Duration = Duration::from_mins(1);
 /// Sessions remembered for that; beyond, the memory starts anew.
 const TOUCHED_MAX: usize = 10_000;
 /// Without work, the time is noted this often.

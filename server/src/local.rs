@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use coord_protocol::edge::{Clock, Rng, fresh_id};
 use coord_protocol::lease::RESTART_GRACE;
+use coord_protocol::limits::TOUCH_EVERY;
+use coord_protocol::session::check;
 use coord_protocol::time::Millis;
 use rusqlite::Connection;
 
@@ -69,6 +71,9 @@ impl<'a> Local<'a> {
     /// Runs a call: reads beside others, writes one process at a time.
     pub fn call(&self, call: &Call) -> Stored<Reply> {
         if let Routed::To(Handler::Read(handler), params) = api::find(call) {
+            if let Some(session) = &call.session {
+                self.note_reader(session)?;
+            }
             let view = View::new(&self.conn);
             return api::read(&view, &self.cx(self.time(&view)?), call, handler, &params);
         }
@@ -80,6 +85,20 @@ impl<'a> Local<'a> {
                 forget_old_keys(tx, now)?;
             }
             Ok(reply)
+        })
+    }
+
+    /// Reading is a sign of life, too; but not every look is a write.
+    fn note_reader(&self, session: &str) -> Stored<()> {
+        let view = self.view();
+        let now = self.time(&view)?;
+        let last = view.session(session)?.map(|s| s.last_seen);
+        if last.is_some_and(|t| now.since(t) < TOUCH_EVERY) || check(session).is_err() {
+            return Ok(());
+        }
+        self.write(|tx| {
+            let now = self.begin(tx)?;
+            tx.touch_session(session, now)
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod claude;
 pub mod digest;
+mod heartbeat;
 mod input;
 pub mod news;
 
@@ -75,8 +76,13 @@ fn answer(host: &str, env: Env) -> Result<Answer, String> {
         .read_to_end(&mut bytes)
         .map_err(|e| format!("stdin: {e}"))?;
     let input = Input::parse(&bytes)?;
-    if host == "claude" && !claude::concerns(&input.event) {
-        return Ok(Answer::nothing());
+    let session = input.session_id.as_deref().unwrap_or_default();
+    let only_alive = host == "claude" && !claude::concerns(&input.event);
+    if only_alive {
+        let state = Paths::find(&env).map_err(|e| e.to_string())?.state;
+        if session.is_empty() || !heartbeat::is_due(&RealDisk::at(&state), host, session) {
+            return Ok(Answer::nothing());
+        }
     }
     let cwd =
         input.cwd.clone().or_else(|| std::env::current_dir().ok()).ok_or("no working folder")?;
@@ -84,6 +90,10 @@ fn answer(host: &str, env: Env) -> Result<Answer, String> {
         "claude" => {
             let whose = Whose::Hook("claude", input.session_id.as_deref());
             let cx = Context::load(env, &cwd, &whose).map_err(|e| e.to_string())?;
+            if only_alive {
+                heartbeat::give(&cx, host, session)?;
+                return Ok(Answer::nothing());
+            }
             Ok(claude::answer(cx, &input))
         }
         other => Err(format!("the host {other:?} is not known to this version of coord")),

@@ -212,3 +212,25 @@ fn a_script_that_holds_the_queue_holds_no_hook() {
         assert!(hook.took < std::time::Duration::from_secs(1), "{event}: {:?}", hook.took);
     }
 }
+
+#[test]
+fn any_event_is_a_sign_of_life_but_not_each() {
+    let mut server = server();
+    let home = home(&server);
+    home.session_start(ID, "startup");
+    let seen = || home.run(&["session", "show", SESSION, "--json"]).done().json();
+    let first = text(&seen()["last_seen"]).to_owned();
+    let tool = home.event("PostToolUse", ID, &json!({"tool_name": "Edit"}));
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(home.hook(&tool), json!({}));
+    let second = text(&seen()["last_seen"]).to_owned();
+    assert!(second > first, "{second} after {first}");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    home.hook(&tool);
+    assert_eq!(text(&seen()["last_seen"]), second, "once a minute is enough");
+    // Away, it is neither queued nor waited for.
+    server.kill9();
+    let other = home.event("PostToolUse", "ffff0000", &json!({"tool_name": "Edit"}));
+    assert_eq!(home.hook(&other), json!({}));
+    assert!(!home.queue_file().exists());
+}
