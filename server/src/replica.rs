@@ -3,9 +3,10 @@
 //! on which the waiting writes were done by the same engine, provisionally. Both can be thrown away:
 //! the one comes again from the server, the other from `base` and the outboxes.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use coord_protocol::edge::{Clock, Rng};
@@ -58,8 +59,12 @@ pub struct Waiting {
 /// The two databases.
 pub struct Replica<'a> {
     base: Local<'a>,
-    ahead: Local<'a>,
+    /// Opened when it is first needed: most reads find nothing that waits.
+    ahead: OnceCell<Local<'a>>,
+    dir: Option<PathBuf>,
+    rules: Rules,
     clock: &'a dyn Clock,
+    rng: &'a dyn Rng,
     boot_id: String,
 }
 
@@ -80,22 +85,32 @@ pub fn open<'a>(
     rng: &'a dyn Rng,
     boot_id: &str,
 ) -> Result<Replica<'a>, OpenError> {
-    let one = |name: &str| {
-        let path = dir.join(name);
-        match open_disposable(&path) {
-            Err(OpenError::Sqlite(e)) if is_damage(&e) => {
-                set_aside(dir);
-                open_disposable(&path)
-            }
-            // A later version of coord has been here; its copy is as disposable as ours.
-            Err(OpenError::NewerSchema { .. }) => {
-                set_aside(dir);
-                open_disposable(&path)
-            }
-            done => done,
+    let base = open_or_begin_anew(dir, BASE)?;
+    Ok(Replica {
+        base: Local::over(base, rules, clock, rng, boot_id.to_owned()),
+        ahead: OnceCell::new(),
+        dir: Some(dir.to_owned()),
+        rules,
+        clock,
+        rng,
+        boot_id: boot_id.to_owned(),
+    })
+}
+
+fn open_or_begin_anew(dir: &Path, name: &str) -> Result<Connection, OpenError> {
+    let path = dir.join(name);
+    match open_disposable(&path) {
+        Err(OpenError::Sqlite(e)) if is_damage(&e) => {
+            set_aside(dir);
+            open_disposable(&path)
         }
-    };
-    Ok(Replica::over(one(BASE)?, one(AHEAD)?, rules, clock, rng, boot_id))
+        // A later version of coord has been here; its copy is as disposable as ours.
+        Err(OpenError::NewerSchema { .. }) => {
+            set_aside(dir);
+            open_disposable(&path)
+        }
+        done => done,
+    }
 }
 
 /// Moves a damaged replica out of the way, as `*.damaged`; the one from before it goes.
@@ -127,7 +142,29 @@ impl<'a> Replica<'a> {
         boot_id: &str,
     ) -> Self {
         let local = |conn| Local::over(conn, rules, clock, rng, boot_id.to_owned());
-        Self { base: local(base), ahead: local(ahead), clock, boot_id: boot_id.to_owned() }
+        Self {
+            base: local(base),
+            ahead: OnceCell::from(local(ahead)),
+            dir: None,
+            rules,
+            clock,
+            rng,
+            boot_id: boot_id.to_owned(),
+        }
+    }
+
+    /// The copy with what waits on top.
+    fn ahead(&self) -> Stored<&Local<'a>> {
+        if let (None, Some(dir)) = (self.ahead.get(), &self.dir) {
+            let conn = open_or_begin_anew(dir, AHEAD).map_err(|e| match e {
+                OpenError::Sqlite(e) => StoreError::Sqlite(e),
+                e => StoreError::Gone(e.to_string()),
+            })?;
+            let (rules, boot_id) = (self.rules, self.boot_id.clone());
+            let local = Local::over(conn, rules, self.clock, self.rng, boot_id);
+            return Ok(self.ahead.get_or_init(|| local));
+        }
+        self.ahead.get().ok_or_else(|| StoreError::Gone(AHEAD.to_owned()))
     }
 
     fn seen(&self) -> View<'_> {
@@ -201,7 +238,7 @@ impl<'a> Replica<'a> {
         if !anything_waits {
             return Ok(Some(Answer { reply: self.base.call(call)?, age }));
         }
-        let reply = self.ahead.call(call)?;
+        let reply = self.ahead()?.call(call)?;
         Ok(Some(Answer { reply: mark(reply, &self.touched()?), age }))
     }
 
@@ -238,9 +275,9 @@ impl<'a> Replica<'a> {
         }
         let waiting = waiting();
         let version = self.version()?.to_string();
-        let mut done = self.ahead.view().applied_keys()?;
+        let mut done = self.ahead()?.view().applied_keys()?;
         let ids: HashSet<&str> = waiting.iter().filter_map(|w| w.request.id.as_deref()).collect();
-        let begins_anew = self.ahead.view().note(COPIED)?.as_deref() != Some(&version)
+        let begins_anew = self.ahead()?.view().note(COPIED)?.as_deref() != Some(&version)
             || done.iter().any(|id| !ids.contains(id.as_str()))
             // What has no id yet cannot be recognised again.
             || waiting.iter().any(|w| w.request.id.is_none());
@@ -248,10 +285,11 @@ impl<'a> Replica<'a> {
             self.copy(&version)?;
             done.clear();
         }
-        self.ahead.write(|tx| {
+        let ahead = self.ahead()?;
+        ahead.write(|tx| {
             for w in &waiting {
                 if w.request.id.as_ref().is_none_or(|id| !done.contains(id)) {
-                    self.ahead.provisional(tx, &call_of(w), w.waited)?;
+                    ahead.provisional(tx, &call_of(w), w.waited)?;
                 }
             }
             tx.set_note(DONE, print)
@@ -260,7 +298,7 @@ impl<'a> Replica<'a> {
 
     /// Whether `ahead` is up to date with this state of the outboxes.
     pub fn is_in_line(&self, print: &str) -> Stored<bool> {
-        let ahead = self.ahead.view();
+        let ahead = self.ahead()?.view();
         Ok(ahead.note(DONE)?.as_deref() == Some(print)
             && ahead.note(COPIED)?.as_deref() == Some(self.version()?.to_string().as_str()))
     }
@@ -270,7 +308,8 @@ impl<'a> Replica<'a> {
     /// nothing waits, so nothing is known that could be in the way.
     pub fn would_answer(&self, request: &Request) -> Stored<Reply> {
         let w = Waiting { request: request.clone(), past: false, waited: Duration::ZERO };
-        self.ahead.tried(|tx| self.ahead.provisional(tx, &call_of(&w), Duration::ZERO))
+        let ahead = self.ahead()?;
+        ahead.tried(|tx| ahead.provisional(tx, &call_of(&w), Duration::ZERO))
     }
 
     fn version(&self) -> Stored<u64> {
@@ -278,13 +317,16 @@ impl<'a> Replica<'a> {
     }
 
     fn copy(&mut self, version: &str) -> Stored<()> {
-        let step = Backup::new(&self.base.conn, &mut self.ahead.conn)?.step(ALL_PAGES)?;
+        self.ahead()?;
+        let Some(ahead) = self.ahead.get_mut() else { return Err(busy().into()) };
+        let step = Backup::new(&self.base.conn, &mut ahead.conn)?.step(ALL_PAGES)?;
         if step != StepResult::Done {
             // Somebody else is at one of the files; whoever asked asks again.
             return Err(busy().into());
         }
-        let up_to = self.ahead.view().feed_head()?;
-        self.ahead.write(|tx| {
+        let ahead = self.ahead()?;
+        let up_to = ahead.view().feed_head()?;
+        ahead.write(|tx| {
             tx.set_note(COPIED, version)?;
             tx.set_note(COPIED_TO, &up_to.to_string())
         })
@@ -292,7 +334,7 @@ impl<'a> Replica<'a> {
 
     /// Names of the rows that what waits has touched.
     fn touched(&self) -> Stored<HashSet<String>> {
-        let view = self.ahead.view();
+        let view = self.ahead()?.view();
         let since = view.note(COPIED_TO)?.and_then(|n| n.parse().ok()).unwrap_or(0);
         view.names_of_changed(since)
     }
