@@ -7,6 +7,7 @@ mod commands;
 mod copies;
 mod desk;
 mod drains;
+mod locally;
 mod series;
 mod table;
 mod writes;
@@ -25,6 +26,7 @@ fn main() {
     desk.run(&["msg", "read", "--all"]);
     commands::measure(&desk);
     copies::measure();
+    locally::measure();
     drains::measure(&desk, &server);
     writes::measure(server.address());
 }
