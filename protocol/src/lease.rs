@@ -7,6 +7,10 @@ use crate::time::Millis;
 
 /// Time to live when the caller names none (seed 000: 2 hours).
 pub const TTL_DEFAULT: Duration = Duration::from_hours(2);
+/// The same of a file (seed 003: 5 minutes); any sign of life of its session renews it.
+pub const FILE_TTL_DEFAULT: Duration = Duration::from_mins(5);
+/// A session that was silent for longer is stale (seed 003: 5 minutes).
+pub const SESSION_STALE_AFTER_DEFAULT: Duration = Duration::from_mins(5);
 /// Longest time to live; 0 hours on the wire means none at all.
 pub const TTL_MAX: Duration = Duration::from_hours(720);
 /// A lock without activity for this long is abandoned (seed 000: 2 hours).

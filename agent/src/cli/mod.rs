@@ -2,6 +2,8 @@
 
 mod component;
 mod decision;
+mod file_lock;
+mod generation;
 mod lock;
 mod msg;
 mod outbox;

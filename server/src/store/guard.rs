@@ -14,6 +14,9 @@ use crate::edge::{network_file_system, network_file_systems_allowed};
 const SQLITE_OLDEST: i32 = 3_051_003;
 /// How long processes that open a shared file at once wait for each other.
 const OPEN_SHARED_WITHIN: Duration = Duration::from_secs(1);
+/// How often a process asks again for a shared file that another one writes, every 1 to 2 ms: about
+/// two seconds. SQLite's own waits grow to 100 ms, and of many writers some would never come in.
+const SHARED_TRIES: i32 = 1_400;
 /// How long a write waits for a lock that a foreign program holds.
 const BUSY: Duration = Duration::from_secs(1);
 const STATEMENTS_CACHED: usize = 128;
@@ -165,13 +168,23 @@ pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
 }
 
 fn prepare_shared(path: &Path) -> Result<Connection, OpenError> {
-    let conn = Connection::open_with_flags(
+    let mut conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    configure(&conn)?;
+    // First, so that the settings wait like this, too; `configure` would take its place.
+    conn.busy_handler(Some(come_again))?;
+    settings(&conn)?;
     migrate(&conn, Some(path))?;
     Ok(conn)
+}
+
+/// Called by SQLite while somebody else has the file.
+fn come_again(tries: i32) -> bool {
+    // Processes that began together do not stay in step: their numbers differ.
+    let own = u64::from(std::process::id()).wrapping_add(u64::from(tries.unsigned_abs()));
+    std::thread::sleep(Duration::from_micros(1_000 + own.wrapping_mul(7_919) % 1_000));
+    tries < SHARED_TRIES
 }
 
 fn is_busy(e: &rusqlite::Error) -> bool {
@@ -182,6 +195,10 @@ fn is_busy(e: &rusqlite::Error) -> bool {
 /// Settings of every connection, also of one in memory.
 pub(crate) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY)?;
+    settings(conn)
+}
+
+fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "wal")?;
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "foreign_keys", true)?;

@@ -4,6 +4,8 @@ mod breaker;
 mod clones;
 mod common;
 mod contention;
+mod decisions;
+mod file_locks;
 mod foreign;
 mod hook;
 mod hostile;
