@@ -1,6 +1,7 @@
 //! The command line: one file per verb, each with its arguments and what it does.
 
 mod component;
+mod coordination;
 mod decision;
 mod file_lock;
 mod generation;
@@ -86,6 +87,15 @@ enum Verb {
     /// Decisions that others should know of
     #[command(subcommand)]
     Decision(decision::Verb),
+    /// Take over the state of another coordination system
+    #[command(subcommand)]
+    Import(coordination::ImportVerb),
+    /// Write the state in the form of another coordination system
+    #[command(subcommand)]
+    Export(coordination::ExportVerb),
+    /// What coordination.sh calls
+    #[command(hide = true)]
+    Coordination(coordination::Args),
     /// Send what is queued, then show unread mail
     Sync(sync::Args),
     /// Writes that the server has not acknowledged
@@ -146,10 +156,15 @@ fn usage(e: &clap::Error) -> u8 {
 
 fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     let cwd = std::env::current_dir().unwrap_or_default();
-    let cx = match Context::load(env, &cwd, &Whose::Shell) {
+    let mut cx = match Context::load(env, &cwd, &Whose::Shell) {
         Ok(cx) => cx,
         Err(e) => return finish(Err(e.into()), as_json),
     };
+    if matches!(verb, Verb::Coordination(_))
+        && let Err(e) = coordination::become_instance(&mut cx)
+    {
+        return finish(Err(e), as_json);
+    }
     let outcome = run(&cx, verb, as_json);
     let offers = outcome.as_ref().map(|r| r.offers.clone()).unwrap_or_default();
     let (code, taken) = print(outcome, as_json);
@@ -172,6 +187,9 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         Verb::Work(v) => work::run(cx, v),
         Verb::Session(v) => session::run(cx, v),
         Verb::Decision(v) => decision::run(cx, v),
+        Verb::Import(v) => coordination::import(cx, &v),
+        Verb::Export(v) => coordination::export(cx, &v),
+        Verb::Coordination(a) => coordination::run(cx, &a),
         Verb::Sync(a) => sync::run(cx, &a),
         Verb::Outbox(v) => outbox::run(cx, v),
         Verb::Start(a) => server::start(cx, &a, as_json),

@@ -21,7 +21,7 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Options of every write.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct WriteArgs {
     /// When the server is away: wait as long as it asks, try once more, then queue
     #[arg(long)]

@@ -113,7 +113,7 @@ impl View<'_> {
     fn row_at(&self, table: &str, at: i64) -> Stored<Option<RowMap>> {
         let mut stmt =
             self.conn.prepare_cached(&format!("SELECT * FROM {table} WHERE rowid = ?1"))?;
-        let names: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = stmt.column_names().map(str::to_owned).collect();
         let mut rows = stmt.query([at])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let mut map = RowMap::new();
@@ -224,7 +224,7 @@ impl Tx<'_> {
 
     fn columns_of(&self, table: &str) -> Stored<Vec<String>> {
         let stmt = self.conn.prepare_cached(&format!("SELECT * FROM {table}"))?;
-        Ok(stmt.column_names().into_iter().map(str::to_owned).collect())
+        Ok(stmt.column_names().map(str::to_owned).collect())
     }
 
     /// Empties all tables of the feed.

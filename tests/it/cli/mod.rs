@@ -4,6 +4,7 @@ mod breaker;
 mod clones;
 mod common;
 mod contention;
+mod coordination;
 mod decisions;
 mod file_locks;
 mod foreign;
