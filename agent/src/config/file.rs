@@ -161,7 +161,7 @@ pub fn content(path: &Path) -> io::Result<Option<String>> {
         Err(e) => return Err(e),
     };
     let mut hash = Sha256::new();
-    let mut piece = [0; 64 * 1024];
+    let mut piece = vec![0; 64 * 1024];
     loop {
         match io::Read::read(&mut file, &mut piece)? {
             0 => return Ok(Some(hex(&hash.finalize()))),

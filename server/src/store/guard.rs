@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::migrate::is_migrated;
 use super::{StoreError, Stored, View, migrate};
 use crate::edge::{network_file_system, network_file_systems_allowed};
 
@@ -168,14 +169,30 @@ pub fn open_shared(path: &Path) -> Result<Connection, OpenError> {
 }
 
 fn prepare_shared(path: &Path) -> Result<Connection, OpenError> {
+    let conn = open_waiting(path)?;
+    if is_migrated(&conn)? {
+        settings(&conn)?;
+        return Ok(conn);
+    }
+    drop(conn);
+    // One makes or changes the tables, and the others look again: SQLite lets two connections that meet
+    // at an empty file, while one turns it to WAL, both begin on it. Freed when the process ends.
+    let lock_path = PathBuf::from(format!("{}.setup", path.display()));
+    let io = |source| OpenError::Io { path: lock_path.clone(), source };
+    let one = private_file(&lock_path).map_err(io)?;
+    one.lock().map_err(io)?;
+    let conn = open_waiting(path)?;
+    settings(&conn)?;
+    migrate(&conn, Some(path))?;
+    Ok(conn)
+}
+
+fn open_waiting(path: &Path) -> rusqlite::Result<Connection> {
     let mut conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    // First, so that the settings wait like this, too; `configure` would take its place.
     conn.busy_handler(Some(come_again))?;
-    settings(&conn)?;
-    migrate(&conn, Some(path))?;
     Ok(conn)
 }
 

@@ -5,6 +5,7 @@ mod clones;
 mod common;
 mod contention;
 mod coordination;
+mod crowd;
 mod decisions;
 mod file_locks;
 mod foreign;

@@ -1,6 +1,7 @@
 //! Taking over a `.claude/coordination` folder. What cannot be read is named and stops nothing else;
 //! ids follow from the content, so that a second time changes nothing.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -51,7 +52,7 @@ pub(super) fn folder(cx: &Context, dir: &Path) -> Result<Report, CliError> {
         told.decisions, told.instances, told.locks, told.known_before, told.expired
     );
     if told.queued > 0 {
-        text.push_str(&format!("; {} queued", told.queued));
+        let _ = write!(text, "; {} queued", told.queued);
     }
     let notes: Vec<_> = told.problems.iter().map(|p| format!("  not taken over: {p}")).collect();
     let report = Report::new(text, json!(told));
