@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::generation::generation;
 use super::lock::claim;
+use super::outbox::take_back;
 use super::reading::{Query, encode, read};
 use super::writing::{WriteArgs, send};
 use crate::config::file::{self, ProjectFile};
@@ -105,7 +106,24 @@ pub(super) fn wish(
 
 pub(super) fn acquire(cx: &Context, a: AcquireArgs) -> Result<Report, CliError> {
     let (file, project) = named(cx, &a.at.file, a.at.project.as_deref())?;
-    claim(cx, &wish(cx, (&file, project), a.intent, a.ttl)?, &a.write)
+    let report = claim(cx, &wish(cx, (&file, project), a.intent, a.ttl)?, &a.write)?;
+    if report.json["outcome"] != "queued" {
+        return Ok(report);
+    }
+    // Status 0 means that it is held, and a grant that comes when nobody waits for it is in the way.
+    let why = line(report.json["why"].as_str().unwrap_or("not sent"));
+    let taken_back = take_back(cx, report.json["id"].as_str().unwrap_or_default());
+    Err(not_asked(&format!("{} is not locked", line(&file.resource)), &why, taken_back))
+}
+
+/// A wish for now that could not be brought before the engine.
+pub(super) fn not_asked(what: &str, why: &str, taken_back: bool) -> CliError {
+    let e = CliError::new(exit::UNAVAILABLE, format!("{what}: {why}"));
+    if taken_back {
+        e.hint("nothing is queued; try again")
+    } else {
+        e.hint("it may still be done; `coord outbox list` shows whether it waits")
+    }
 }
 
 /// The lock that keeps a session out of a file.

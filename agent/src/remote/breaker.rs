@@ -9,6 +9,7 @@ use coord_protocol::time::Millis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::local::LOCAL;
 use crate::outbox::disk::{Disk, Share};
 
 /// Rest after the first failure; doubled with each further one ...
@@ -104,6 +105,8 @@ pub struct Breaker<'a> {
     clock: &'a dyn Clock,
     rng: &'a dyn Rng,
     name: String,
+    /// It guards this workstation's own store, which is busy at times and never away.
+    is_local: bool,
 }
 
 impl<'a> Breaker<'a> {
@@ -111,7 +114,8 @@ impl<'a> Breaker<'a> {
     pub fn new(disk: &'a dyn Disk, clock: &'a dyn Clock, rng: &'a dyn Rng, base: &str) -> Self {
         let digest = Sha256::digest(base.as_bytes());
         let tag: u32 = digest.iter().take(4).fold(0, |n, b| (n << 8) | u32::from(*b));
-        Self { disk, clock, rng, name: format!("breaker-{tag:08x}.json") }
+        let name = format!("breaker-{tag:08x}.json");
+        Self { disk, clock, rng, name, is_local: base == LOCAL }
     }
 
     fn state(&self) -> Option<State> {
@@ -166,6 +170,9 @@ impl<'a> Breaker<'a> {
 
     /// The server did not answer, or asked for silence.
     pub fn failed(&self, why: &str, asked: Option<Duration>) {
+        if self.is_local {
+            return;
+        }
         let before = self.state();
         let now = self.clock.wall();
         self.write(&State::after_failure(before.as_ref(), now, asked, why, self.rng.u64()));

@@ -6,6 +6,7 @@ mod changes;
 mod crash;
 mod database;
 mod errors;
+mod files;
 mod framing;
 mod gate;
 mod leases;

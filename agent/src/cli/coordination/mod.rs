@@ -17,6 +17,8 @@ use coord_protocol::request::Method;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::file_lock::not_asked;
+use super::outbox::take_back;
 use super::writing::{not_kept, refused};
 use crate::context::Context;
 use crate::send::{Fate, TRY_BUDGET};
@@ -94,7 +96,7 @@ fn key(cx: &Context) -> Result<String, CliError> {
     })
 }
 
-/// A write whose answer is needed now: what is only queued is no success here.
+/// A write whose answer is needed now: nothing is left in the queue.
 fn write(
     cx: &Context,
     (method, path): (Method, &str),
@@ -105,9 +107,10 @@ fn write(
     match cx.write(&request, TRY_BUDGET).map_err(|e| not_kept(&e, &request))? {
         Fate::Done { answer, .. } => Ok(answer),
         Fate::Refused { status, answer } => Err(refused(status, &answer, what)),
-        Fate::Queued { why, .. } => Err(CliError::new(
-            exit::UNAVAILABLE,
-            format!("{what}: not done yet, only queued: {}", line(&why)),
-        )),
+        Fate::Queued { why, .. } => {
+            // The seed's functions do their work or say that they did not.
+            let taken_back = take_back(cx, request.id.as_deref().unwrap_or_default());
+            Err(not_asked(&format!("{what}: not done"), &line(&why), taken_back))
+        }
     }
 }
