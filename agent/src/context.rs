@@ -36,6 +36,8 @@ use crate::remote::query::encode;
 use crate::replica::Standin;
 use crate::replica::pull::{Pull, Unheard};
 use crate::send::{self, Fate};
+use crate::ui::neutral;
+use crate::ui::report::in_words;
 
 const TOKEN_BYTES_MAX: usize = 4096;
 /// The database of the workstation's own engine, in the data folder.
@@ -81,6 +83,14 @@ pub struct Stale {
     pub age: Duration,
     /// Why it was not heard now.
     pub why: String,
+}
+
+impl Stale {
+    /// How old the answer is, and why.
+    pub fn in_words(&self) -> String {
+        let (age, why) = (in_words(self.age), neutral::line(&self.why));
+        format!("(as of {age} ago; the server cannot be asked now: {why})")
+    }
 }
 
 /// Whose session it is.

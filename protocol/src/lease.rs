@@ -7,6 +7,10 @@ use crate::time::Millis;
 
 /// Time to live when the caller names none (seed 000: 2 hours).
 pub const TTL_DEFAULT: Duration = Duration::from_hours(2);
+/// The same of a file (seed 003: 5 minutes); any sign of life of its session renews it.
+pub const FILE_TTL_DEFAULT: Duration = Duration::from_mins(5);
+/// A session that was silent for longer is stale (seed 003: 5 minutes).
+pub const SESSION_STALE_AFTER_DEFAULT: Duration = Duration::from_mins(5);
 /// Longest time to live; 0 hours on the wire means none at all.
 pub const TTL_MAX: Duration = Duration::from_hours(720);
 /// A lock without activity for this long is abandoned (seed 000: 2 hours).
@@ -87,6 +91,13 @@ pub fn standing(
     }
 }
 
+/// Whether the holder may still say "held" without asking (G24): not in the last 5 % of the lease, at
+/// least 1 s. `now` is the holder's idea of the granting clock, which is late, never early.
+pub fn surely_held(now: Millis, expires_at: Option<Millis>, ttl_ms: i64) -> bool {
+    let margin = (ttl_ms / 20).max(1_000);
+    expires_at.is_none_or(|e| now.0 < e.0.saturating_sub(margin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +113,15 @@ mod tests {
         for bad in [-1.0, 721.0, f64::INFINITY, f64::NAN, 1e-9] {
             assert!(ttl(Some(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_holder_says_held_only_while_it_is_sure() {
+        let sure = |now, exp: i64, ttl| surely_held(Millis(now), Some(Millis(exp)), ttl);
+        assert!(sure(94_999, 100_000, 100_000));
+        assert!(!sure(95_000, 100_000, 100_000));
+        assert!(sure(8_999, 10_000, 2_000) && !sure(9_000, 10_000, 2_000));
+        assert!(surely_held(Millis(i64::MAX), None, 0));
     }
 
     #[test]

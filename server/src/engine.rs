@@ -363,7 +363,8 @@ impl Writer {
                 }
                 Job::Touch(session) if state.is_ok() => {
                     let now = self.clock.now();
-                    if let Err(e) = Tx::new(&self.conn).touch_session(&session, now) {
+                    let cx = Cx::at(now, &self.rules, &OsRng);
+                    if let Err(e) = cx.touch(&Tx::new(&self.conn), &session) {
                         state = self.after_error(e);
                     }
                 }

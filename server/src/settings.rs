@@ -18,7 +18,7 @@ pub struct Settings {
     pub token: Option<String>,
     /// `COORD_ALLOWED_HOSTS`: names, divided by commas, under which the server is reached.
     pub hosts: Vec<String>,
-    /// `COORD_LOCK_TTL`, `COORD_STALE_AFTER`.
+    /// `COORD_LOCK_TTL`, `COORD_STALE_AFTER`, `COORD_FILE_LOCK_TTL`, `COORD_SESSION_STALE_AFTER`.
     pub rules: Rules,
     /// `COORD_LOG_LEVEL`.
     pub log_level: String,
@@ -79,7 +79,8 @@ impl Settings {
 }
 
 impl Rules {
-    /// Reads `COORD_LOCK_TTL` and `COORD_STALE_AFTER`, both in seconds.
+    /// Reads `COORD_LOCK_TTL`, `COORD_STALE_AFTER`, `COORD_FILE_LOCK_TTL` and
+    /// `COORD_SESSION_STALE_AFTER`, all in seconds.
     pub fn read(var: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
         let set = |name: &'static str| var(name).filter(|v| !v.trim().is_empty());
         let seconds = |name, default: Duration| match parsed(&set, name, default.as_secs())? {
@@ -94,6 +95,11 @@ impl Rules {
         Ok(Self {
             ttl_default: seconds("COORD_LOCK_TTL", defaults.ttl_default)?,
             stale_after: seconds("COORD_STALE_AFTER", defaults.stale_after)?,
+            file_ttl: seconds("COORD_FILE_LOCK_TTL", defaults.file_ttl)?,
+            session_stale_after: seconds(
+                "COORD_SESSION_STALE_AFTER",
+                defaults.session_stale_after,
+            )?,
         })
     }
 }
@@ -160,7 +166,12 @@ mod tests {
         assert_eq!(s.rules.ttl_default, Duration::from_mins(1));
         let e = read(&[("COORD_AUTH_TOKEN", "t"), ("COORD_PORT", "x")]).unwrap_err();
         assert!(e.to_string().contains("COORD_PORT"), "{e}");
-        for name in ["COORD_LOCK_TTL", "COORD_STALE_AFTER"] {
+        for name in [
+            "COORD_LOCK_TTL",
+            "COORD_STALE_AFTER",
+            "COORD_FILE_LOCK_TTL",
+            "COORD_SESSION_STALE_AFTER",
+        ] {
             let e = read(&[("COORD_AUTH_TOKEN", "t"), (name, "0")]).unwrap_err();
             assert!(e.to_string().contains(name), "{e}");
         }

@@ -6,12 +6,15 @@ use std::time::Duration;
 use clap::Subcommand;
 use coord_protocol::edge::Clock;
 use coord_protocol::exit;
-use coord_protocol::lease::{TTL_DEFAULT, Ttl};
+use coord_protocol::id::Uuid;
+use coord_protocol::lease::{FILE_TTL_DEFAULT, TTL_DEFAULT, Ttl};
 use coord_protocol::request::Method;
 use coord_protocol::resource::Resource;
-use coord_protocol::wire::{ClaimLock, Lock, Locks};
+use coord_protocol::wire::{ClaimKind, ClaimLock, Lock, Locks};
 use serde_json::Value;
 
+use super::file_lock::{self, AcquireArgs, FileArgs};
+use super::generation::generation;
 use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
@@ -43,9 +46,41 @@ Examples:
         #[command(flatten)]
         write: WriteArgs,
     },
+    /// Lock a file: status 10 while somebody else holds it; any command of yours keeps it
+    #[command(after_help = "\
+Examples:
+  coord lock acquire src/api.rs \"Adding endpoints\"
+  coord lock acquire src/api.rs --ttl 60
+
+All locks on one file are one lock, whatever spelling, link or folder the path comes through, also in
+the other work trees of the clone.")]
+    Acquire(AcquireArgs),
+    /// Say whether a file is free: status 10 when somebody else holds it
+    Check(FileArgs),
+    /// Go on with a lock of yours on a file: status 11 when it is over
+    Renew {
+        #[command(flatten)]
+        at: FileArgs,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Note that you changed a file that you hold
+    Edited {
+        #[command(flatten)]
+        at: FileArgs,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Compare a file with what its holder left there: status 12 when somebody else changed it
+    Detect(FileArgs),
+    /// End silent sessions with their files, and all locks whose time is over
+    Cleanup {
+        #[command(flatten)]
+        write: WriteArgs,
+    },
     /// Release a lock
     Release {
-        /// Its id
+        /// Its id, or the file
         #[arg(required_unless_present = "all")]
         id: Option<String>,
         /// All locks of this session
@@ -84,24 +119,24 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
                 literal,
                 description,
                 ttl_hours: ttl,
+                generation: generation(cx)?,
+                ..ClaimLock::default()
             };
             claim(cx, &ask, &write)
         }
+        Verb::Acquire(a) => file_lock::acquire(cx, a),
+        Verb::Check(a) => file_lock::check(cx, &a),
+        Verb::Renew { at, write } => file_lock::renew(cx, &at, &write),
+        Verb::Edited { at, write } => file_lock::edited(cx, &at, &write),
+        Verb::Detect(a) => file_lock::detect(cx, &a),
+        Verb::Cleanup { write } => file_lock::cleanup(cx, &write),
         Verb::Release { id: Some(id), force, reason, write, .. } => {
-            let query = Query::default()
-                .and("session_id", Some(&cx.session.id))
-                .and("force", force.then_some("true"))
-                .and("reason", reason.as_deref());
-            let path = query.on(&format!("/api/coord/locks/{}", encode(&id)));
-            let request = cx.request(Method::Delete, &path, None::<&Value>);
-            let what = format!("release of {}", line(&id));
-            send(cx, &write, request, &what, |answer| {
-                if answer.get("released").and_then(Value::as_bool) == Some(false) {
-                    let why = answer.get("reason").and_then(Value::as_str).unwrap_or("over");
-                    return format!("was not held any more ({})", line(why));
-                }
-                format!("released {}", line(&id))
-            })
+            let how = (force, reason.as_deref());
+            if Uuid::try_parse(&id).is_ok() {
+                release_one(cx, &id, how, &write)
+            } else {
+                file_lock::release(cx, id.as_ref(), how, &write)
+            }
         }
         Verb::Release { write, .. } => {
             let query = Query::default()
@@ -126,14 +161,43 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
     }
 }
 
-fn claim(cx: &Context, ask: &ClaimLock, write: &WriteArgs) -> Result<Report, CliError> {
+/// Releases one lock by its id.
+pub(super) fn release_one(
+    cx: &Context,
+    id: &str,
+    (force, reason): (bool, Option<&str>),
+    write: &WriteArgs,
+) -> Result<Report, CliError> {
+    let generation = generation(cx)?.map(|g| g.to_string());
+    let query = Query::default()
+        .and("session_id", Some(&cx.session.id))
+        .and("force", force.then_some("true"))
+        .and("reason", reason)
+        .and("generation", generation.as_deref());
+    let path = query.on(&format!("/api/coord/locks/{}", encode(id)));
+    let request = cx.request(Method::Delete, &path, None::<&Value>);
+    let what = format!("release of {}", line(id));
+    send(cx, write, request, &what, |answer| {
+        if answer.get("released").and_then(Value::as_bool) == Some(false) {
+            let why = answer.get("reason").and_then(Value::as_str).unwrap_or("over");
+            return format!("was not held any more ({})", line(why));
+        }
+        format!("released {}", line(id))
+    })
+}
+
+pub(super) fn claim(cx: &Context, ask: &ClaimLock, write: &WriteArgs) -> Result<Report, CliError> {
     // Checked here too, so that nothing is queued that the server is bound to refuse.
     let read = if ask.literal { Resource::literal } else { Resource::parse };
     read(&ask.resource).map_err(|e| {
         CliError::new(exit::USAGE, e.to_string())
             .hint("if the name is meant to the letter, add --literal")
     })?;
-    let lease = Ttl::from_hours(ask.ttl_hours, TTL_DEFAULT)
+    let default = match ask.kind {
+        ClaimKind::Lock => TTL_DEFAULT,
+        ClaimKind::File => FILE_TTL_DEFAULT,
+    };
+    let lease = Ttl::from_hours(ask.ttl_hours, default)
         .map_err(|e| CliError::new(exit::USAGE, e.to_string()))?;
     let good_for = match lease {
         Ttl::None => TTL_DEFAULT,

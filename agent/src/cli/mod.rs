@@ -1,7 +1,10 @@
 //! The command line: one file per verb, each with its arguments and what it does.
 
 mod component;
+mod coordination;
 mod decision;
+mod file_lock;
+mod generation;
 mod lock;
 mod msg;
 mod outbox;
@@ -91,6 +94,15 @@ enum Verb {
     Decision(decision::Verb),
     /// Show what changes, live, until Ctrl-C
     Watch(watch::Args),
+    /// Take over the state of another coordination system
+    #[command(subcommand)]
+    Import(coordination::ImportVerb),
+    /// Write the state in the form of another coordination system
+    #[command(subcommand)]
+    Export(coordination::ExportVerb),
+    /// What coordination.sh calls
+    #[command(hide = true)]
+    Coordination(coordination::Args),
     /// Send what is queued, then show unread mail
     Sync(sync::Args),
     /// Writes that the server has not acknowledged
@@ -151,7 +163,7 @@ fn usage(e: &clap::Error) -> u8 {
 
 fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     let cwd = std::env::current_dir().unwrap_or_default();
-    let cx = match Context::load(env, &cwd, &Whose::Shell) {
+    let mut cx = match Context::load(env, &cwd, &Whose::Shell) {
         Ok(cx) => cx,
         Err(e) => return finish(Err(e.into()), as_json),
     };
@@ -159,9 +171,14 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
         Verb::Watch(args) => return watch::main(&cx, args, as_json),
         verb => verb,
     };
+    if matches!(verb, Verb::Coordination(_))
+        && let Err(e) = coordination::become_instance(&mut cx)
+    {
+        return finish(Err(e), as_json);
+    }
     let outcome = run(&cx, verb, as_json);
     let outcome = match cx.stale.get() {
-        Some(stale) => outcome.map(|report| report.known_since(stale)),
+        Some(stale) => outcome.map(|r| r.known_since(stale)).map_err(|e| e.hint(stale.in_words())),
         None => outcome,
     };
     let mut outcome = outcome;
@@ -192,6 +209,9 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         Verb::Work(v) => work::run(cx, v),
         Verb::Session(v) => session::run(cx, v),
         Verb::Decision(v) => decision::run(cx, v),
+        Verb::Import(v) => coordination::import(cx, &v),
+        Verb::Export(v) => coordination::export(cx, &v),
+        Verb::Coordination(a) => coordination::run(cx, &a),
         Verb::Sync(a) => sync::run(cx, &a),
         Verb::Outbox(v) => outbox::run(cx, v),
         Verb::Start(a) => server::start(cx, &a, as_json),

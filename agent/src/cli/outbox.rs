@@ -210,6 +210,12 @@ fn drop_entry(cx: &Context, id: Option<&str>) -> Result<Report, CliError> {
     Ok(Report::new(format!("dropped {}", neutral::line(id)), json!({"dropped": id})))
 }
 
+/// Takes a write out of the queue that is good for now or never. False when it is not known to be out:
+/// it may have been sent meanwhile.
+pub(super) fn take_back(cx: &Context, id: &str) -> bool {
+    drop_entry(cx, Some(id)).is_ok()
+}
+
 fn append_stdin(cx: &Context) -> Result<Report, CliError> {
     let mut ids = Vec::new();
     let mut input = io::stdin().lock();

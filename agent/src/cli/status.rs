@@ -1,6 +1,8 @@
 //! `coord status`.
 
-use coord_protocol::wire::Status;
+use std::fmt::Write as _;
+
+use coord_protocol::wire::{ClaimKind, Lock, Session, Status};
 use serde_json::json;
 
 use super::reading::{Query, read};
@@ -15,6 +17,9 @@ pub(super) struct Args {
     /// Only this project
     #[arg(long, value_name = "KEY")]
     project: Option<String>,
+    /// Also each lock with holder, purpose and end, and the last five decisions
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
@@ -25,10 +30,16 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     let mut out = vec![format!("you are {} ({})", line(&cx.session.id), line(&cx.base))];
     out.push(format!("unread messages: {}", s.unread_messages));
     out.push(format!("open todos: {}", s.open_todos));
-    section(&mut out, "locks", &s.active_locks, super::lock::row);
+    section(&mut out, "locks", &s.active_locks, |l| {
+        if a.verbose { lock_in_full(l) } else { super::lock::row(l) }
+    });
     section(&mut out, "components", &s.recent_components, super::component::row);
     section(&mut out, "workflows", &s.active_workflows, super::workflow::row);
-    section(&mut out, "sessions", &s.sessions, super::session::row);
+    section(&mut out, "sessions", &s.sessions, |one| with_files(one, &s.active_locks));
+    out.push(format!("locks in all: {}, decisions: {}", s.lock_count, s.decision_count));
+    if a.verbose {
+        section(&mut out, "last decisions", &s.recent_decisions, super::decision::row);
+    }
     let waiting = waiting_here(cx);
     if waiting > 0 {
         out.push(format!("waiting here: {waiting} writes not acknowledged by the server"));
@@ -52,4 +63,31 @@ fn section<T>(out: &mut Vec<String>, title: &str, rows: &[T], row: impl Fn(&T) -
             .to_owned(),
     );
     out.extend(rows.iter().map(|r| format!("  {}", row(r))));
+}
+
+/// A session, and the files that it holds.
+fn with_files(session: &Session, locks: &[Lock]) -> String {
+    let held: Vec<_> = locks
+        .iter()
+        .filter(|l| l.kind == ClaimKind::File && l.session_id == session.session_id)
+        .collect();
+    let mut out = format!("{}  ({})", super::session::row(session), session.status.as_str());
+    if !held.is_empty() {
+        let _ = write!(out, "\n    files: {}", held.len());
+    }
+    for lock in held {
+        let _ = write!(out, "\n      - {}", line(&lock.resource));
+    }
+    out
+}
+
+fn lock_in_full(l: &Lock) -> String {
+    let until = l.expires_at.map_or("when released".to_owned(), |t| t.to_string());
+    format!(
+        "{}  {}\n    holder: {}\n    for: {}\n    ends: {until}",
+        line(&l.project_key),
+        line(&l.resource),
+        line(&l.session_id),
+        line(l.description.as_deref().unwrap_or("(not said)")),
+    )
 }

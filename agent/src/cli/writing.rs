@@ -21,7 +21,7 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Options of every write.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct WriteArgs {
     /// When the server is away: wait as long as it asks, try once more, then queue
     #[arg(long)]
@@ -141,7 +141,14 @@ pub(super) fn not_kept(e: &AppendError, request: &Request) -> CliError {
 pub(super) fn refused(status: u16, answer: &Value, what: &str) -> CliError {
     let said = answer.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
     let held = status == 409 && answer.get("conflicts").is_some();
-    let code = if held { exit::LOCK_HELD } else { exit::REFUSED };
+    let fact = |name: &str| answer.get(name).is_some();
+    let code = match status {
+        409 if held => exit::LOCK_HELD,
+        409 if fact("generation") => exit::STALE_INSTANCE,
+        410 if fact("lock") => exit::LOCK_EXPIRED,
+        410 if fact("end_reason") => exit::STALE_INSTANCE,
+        _ => exit::REFUSED,
+    };
     let e = CliError::new(code, format!("{what}: {}", neutral::line(said))).facts(answer.clone());
     let e = match answer.get("known_sessions").and_then(Value::as_array) {
         Some(known) if !known.is_empty() => {

@@ -1,6 +1,7 @@
 //! Who and where we are: identity, session, project, folders. Read once per command.
 
 pub mod env;
+pub mod file;
 pub mod identity;
 pub mod paths;
 pub mod project;

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use coord_protocol::limits::NAME_BYTES_MAX;
+
 use super::env::Env;
 
 /// Where work happens.
@@ -34,11 +36,29 @@ pub fn find(env: &Env, cwd: &Path, home: Option<&Path>) -> Project {
         let folder = || root.file_name().and_then(|n| n.to_str()).map(str::to_owned);
         remote
             .and_then(|url| key_of(&url))
+            .or_else(|| project_id(&root))
             .or_else(|| folder().filter(|_| !is_home || git.is_some()))
     };
     let key = env.get("COORD_PROJECT").map(str::to_owned).or_else(derived);
     let branch = git.as_ref().and_then(|g| branch_of(&g.own.join("HEAD")));
     Project { root, key, branch }
+}
+
+/// Where a project without a remote has its name, when it uses seed 003's library: made anew with its
+/// folder, so that a folder made anew begins empty.
+pub const PROJECT_ID: &str = ".claude/coordination/project-id";
+
+fn project_id(root: &Path) -> Option<String> {
+    let text = fs::read_to_string(root.join(PROJECT_ID)).ok()?;
+    let id = text.trim();
+    let fits = !id.is_empty() && id.len() <= NAME_BYTES_MAX && !id.chars().any(char::is_control);
+    fits.then(|| id.to_owned())
+}
+
+/// Whether the project's name comes from a git remote.
+pub fn has_remote(root: &Path) -> bool {
+    let url = git_dirs(root).and_then(|g| remote_url(&g.common.join("config")));
+    url.and_then(|u| key_of(&u)).is_some()
 }
 
 struct GitDirs {

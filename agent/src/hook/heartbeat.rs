@@ -42,7 +42,7 @@ pub(super) fn give(cx: &Context, host: &str, session: &str) -> Result<(), String
     if let May::Rest(..) = breaker.ask(Leave::Anybody) {
         return Ok(());
     }
-    let ask = Heartbeat { session_id: cx.session.id.clone() };
+    let ask = Heartbeat { session_id: cx.session.id.clone(), strict: false, generation: None };
     let body = serde_json::to_vec(&ask).map_err(|e| e.to_string())?;
     let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/sessions/heartbeat") };
     match cx.net.call(&out, BUDGET) {

@@ -9,6 +9,7 @@ use coord_protocol::time::Millis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::local::LOCAL;
 use crate::outbox::disk::{Disk, Share};
 
 /// Rest after the first failure; doubled with each further one ...
@@ -109,12 +110,15 @@ pub struct Breaker<'a> {
     clock: &'a dyn Clock,
     rng: &'a dyn Rng,
     name: String,
+    /// It guards this workstation's own store, which is busy at times and never away.
+    is_local: bool,
 }
 
 impl<'a> Breaker<'a> {
     /// The breaker for a base address, kept in the state folder.
     pub fn new(disk: &'a dyn Disk, clock: &'a dyn Clock, rng: &'a dyn Rng, base: &str) -> Self {
-        Self { disk, clock, rng, name: format!("breaker-{:08x}.json", short_hash(base)) }
+        let name = format!("breaker-{:08x}.json", short_hash(base));
+        Self { disk, clock, rng, name, is_local: base == LOCAL }
     }
 
     fn state(&self) -> Option<State> {
@@ -169,6 +173,9 @@ impl<'a> Breaker<'a> {
 
     /// The server did not answer, or asked for silence.
     pub fn failed(&self, why: &str, asked: Option<Duration>) {
+        if self.is_local {
+            return;
+        }
         let before = self.state();
         let now = self.clock.wall();
         self.write(&State::after_failure(before.as_ref(), now, asked, why, self.rng.u64()));

@@ -1,7 +1,6 @@
 //! A command's outcome, and the one place that writes it to the terminal: the answer to stdout,
 //! everything else to stderr.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -103,11 +102,10 @@ pub fn in_words(span: Duration) -> String {
 impl Report {
     /// Says that the answer comes from here alone, and how old it is.
     pub fn known_since(mut self, stale: &Stale) -> Self {
-        let (age, why) = (in_words(stale.age), neutral::line(&stale.why));
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        let _ = write!(self.text, "(as of {age} ago; the server cannot be asked now: {why})");
+        self.text.push_str(&stale.in_words());
         if let Some(fields) = self.json.as_object_mut() {
             let as_of = json!({"age_secs": stale.age.as_secs(), "why": stale.why});
             fields.insert("as_of".to_owned(), as_of);

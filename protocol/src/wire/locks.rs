@@ -2,10 +2,45 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lease::surely_held;
 use crate::time::Millis;
 
+/// What a claim is good for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimKind {
+    /// Seed 000: lasts as long as it was granted for.
+    #[default]
+    Lock,
+    /// Seed 003: one file, means exactly itself; any sign of life of its session renews it.
+    File,
+}
+
+impl ClaimKind {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::File => "file",
+        }
+    }
+
+    /// Reads the word; whatever is not known is a lock.
+    pub fn parse(word: &str) -> Self {
+        if word == "file" { Self::File } else { Self::Lock }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    fn is_lock(&self) -> bool {
+        *self == Self::Lock
+    }
+}
+
+/// What stands for the content of a file that is not there.
+pub const ABSENT: &str = "absent";
+
 /// `POST /api/coord/locks`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ClaimLock {
     /// The project.
     pub project_key: String,
@@ -22,6 +57,67 @@ pub struct ClaimLock {
     /// Hours; absent is the server's default (2), 0 is no expiry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_hours: Option<f64>,
+    /// What kind of claim.
+    #[serde(default, skip_serializing_if = "ClaimKind::is_lock")]
+    pub kind: ClaimKind,
+    /// Of a file: its content now, a SHA-256 in hex, or [`ABSENT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// Which conversation of the session asks; one that a newer one has replaced is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// A lapsed claim in the way is only ended, and the asker is to ask again (seed 003).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub two_step: bool,
+}
+
+/// `PATCH /api/coord/locks/<id>`: its holder goes on with it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ExtendLock {
+    /// Who asks.
+    pub session_id: String,
+    /// Of a file: its content after the holder's edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// A new lease from now; absent is the same length again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_hours: Option<f64>,
+    /// Which conversation of the session asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+}
+
+/// `GET /api/coord/file`: how a file stands for a session.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FileState {
+    /// The moment by the clock of the engine that answers.
+    #[serde(default)]
+    pub time: Option<Millis>,
+    /// The live claim on it; the asker's own before others.
+    pub lock: Option<Lock>,
+    /// The asker's latest claim of exactly this file, live or not.
+    pub mine: Option<Lock>,
+}
+
+/// `POST /api/coord/sessions/cleanup`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct CleanUp {
+    /// Only sessions and claims of this project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_key: Option<String>,
+}
+
+/// What a clean-up ended.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct CleanedUp {
+    /// How many silent sessions.
+    pub sessions: usize,
+    /// Which.
+    pub session_ids: Vec<String>,
+    /// How many claims: files of those sessions, and all whose time was over.
+    pub locks: usize,
+    /// Which.
+    pub lock_ids: Vec<String>,
 }
 
 /// A lock as it stands.
@@ -53,6 +149,18 @@ pub struct Lock {
     /// here and nobody else, until the server settles it (G27).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
+    /// What kind of claim.
+    #[serde(default)]
+    pub kind: ClaimKind,
+    /// Of a file: its content when it was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_then: Option<String>,
+    /// Of a file: its content after its holder's last recorded edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_now: Option<String>,
+    /// The conversation of its session that it was granted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
     /// When it ended; absent while it is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Millis>,
@@ -71,6 +179,12 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Whether its holder may still say so without asking the server (G24); `now` as in
+    /// [`surely_held`].
+    pub fn surely_held(&self, now: Millis) -> bool {
+        surely_held(now, self.expires_at, self.ttl_ms())
+    }
+
     /// Its time to live in milliseconds; 0 is no expiry.
     #[expect(
         clippy::cast_possible_truncation,

@@ -16,14 +16,19 @@ pub use changes::{Change, ChangeFeed};
 pub use components::{
     Component, ComponentChange, ComponentHistory, Components, SetComponent, SetComponentAt,
 };
-pub use decisions::{AddDecision, Decision, Decisions};
+pub use decisions::{AddDecision, ChangeDecision, DECISION_STATUSES, Decision, Decisions};
 pub use error::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
-pub use locks::{ClaimLock, EndedLock, Lock, Locks, Released, ReleasedAll};
+pub use locks::{
+    ABSENT, ClaimKind, ClaimLock, CleanUp, CleanedUp, EndedLock, ExtendLock, FileState, Lock,
+    Locks, Released, ReleasedAll,
+};
 pub use messages::{
     Delivery, Message, Messages, Offered, ReadMessages, Receipt, Recipient, SendMessage,
     SentMessage, SentMessages,
 };
-pub use sessions::{CheckedIn, EndSession, Heartbeat, RegisterSession, Session, Sessions};
+pub use sessions::{
+    CheckedIn, EndSession, Heartbeat, RegisterSession, Session, SessionStatus, Sessions,
+};
 pub use status::{Health, Status};
 pub use todos::{AddTodo, ChangeTodo, Todo, Todos};
 pub use work::{

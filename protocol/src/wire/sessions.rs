@@ -28,12 +28,45 @@ pub struct RegisterSession {
     /// What it is doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// What it works as: `main`, `reviewer` ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The folder it works in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
+    /// Its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i64>,
     /// A conversation begins (rather than the same one telling more): starts a new generation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
     /// Also hand over mail that was offered to this session before (after a compaction).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+}
+
+/// Whether a session is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionStatus {
+    /// It was heard of lately.
+    #[default]
+    Active,
+    /// It has been silent for too long.
+    Stale,
+    /// It is over.
+    Ended,
+}
+
+impl SessionStatus {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Stale => "stale",
+            Self::Ended => "ended",
+        }
+    }
 }
 
 /// A session.
@@ -53,6 +86,18 @@ pub struct Session {
     pub branch: Option<String>,
     /// What it is doing.
     pub task: Option<String>,
+    /// What it works as.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// The folder it works in.
+    #[serde(default)]
+    pub worktree: Option<String>,
+    /// Its process.
+    #[serde(default)]
+    pub pid: Option<i64>,
+    /// Active, stale or ended, at the moment of the answer.
+    #[serde(default)]
+    pub status: SessionStatus,
     /// Grows with each conversation under this name.
     pub generation: i64,
     /// When the server first heard of it.
@@ -61,6 +106,13 @@ pub struct Session {
     pub last_seen: Millis,
     /// When it said that it was done.
     pub ended_at: Option<Millis>,
+    /// When its current conversation registered; absent when it was only heard of.
+    #[serde(default)]
+    pub began_at: Option<Millis>,
+    /// Why it ended: `ended` by itself, `stale` when it was silent for too long. Stays until it
+    /// registers again.
+    #[serde(default)]
+    pub end_reason: Option<String>,
 }
 
 /// Answer to a registration: the session, and the mail that waits for it.
@@ -80,6 +132,12 @@ pub struct CheckedIn {
 pub struct Heartbeat {
     /// The session.
     pub session_id: String,
+    /// Refuse one that never registered (404) or was ended since (410), instead of reviving it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
+    /// Which conversation of the session it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
 }
 
 /// `POST /api/coord/sessions/end`: releases what the session holds.

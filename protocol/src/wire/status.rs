@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Component, Lock, Session, Workflow};
+use super::{Component, Decision, Lock, Session, Workflow};
 use crate::time::Millis;
 
 /// `GET /api/coord/status`.
@@ -22,6 +22,15 @@ pub struct Status {
     pub unread_messages: i64,
     /// Todos not done.
     pub open_todos: i64,
+    /// All live locks; `active_locks` may hold fewer.
+    #[serde(default)]
+    pub lock_count: i64,
+    /// All decisions.
+    #[serde(default)]
+    pub decision_count: i64,
+    /// The last five, newest first.
+    #[serde(default)]
+    pub recent_decisions: Vec<Decision>,
 }
 
 /// `GET /health`.

@@ -3,9 +3,9 @@
 use coord_protocol::limits::{PAGE_DEFAULT, PAGE_MAX};
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{
-    Change, ClaimLock, ComponentHistory, Components, Decisions, EndSession, Heartbeat, Locks,
-    Messages, Offered, ReadMessages, RegisterSession, SentMessages, Sessions, SetComponent,
-    SetComponentAt, Todos, WorkItems, Workflows,
+    Change, ChangeDecision, ClaimLock, CleanUp, ComponentHistory, Components, Decisions,
+    EndSession, ExtendLock, Heartbeat, Locks, Messages, Offered, ReadMessages, RegisterSession,
+    SentMessages, Sessions, SetComponent, SetComponentAt, Todos, WorkItems, Workflows,
 };
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ use crate::service::claims::{self, Claimed, End, LockFilter, Release};
 use crate::service::messages::{self, MessageFilter};
 use crate::service::once::Told;
 use crate::service::{
-    Answer, Cx, Refusal, components, decisions, feed, receipts, sessions, status as overview,
-    todos, work,
+    Answer, Cx, Refusal, components, decisions, feed, files, reaping, receipts, sessions,
+    status as overview, todos, work,
 };
 use crate::store::{Scope, Tx, View};
 
@@ -51,6 +51,21 @@ impl Matched<'_> {
     /// What of the feed is wanted.
     fn scope(&self) -> Scope {
         Scope { projects: self.list("project_key"), machines: self.list("machine") }
+    }
+
+    /// Which conversation of the session asks.
+    fn generation(&self) -> Result<Option<i64>, Refusal> {
+        let read = |t: String| {
+            t.parse()
+                .map_err(|_| Refusal::new(422, format!("generation must be a number, not {t:?}")))
+        };
+        self.query("generation").map(read).transpose()
+    }
+
+    fn time(&self, name: &str) -> Result<Option<Millis>, Refusal> {
+        let read =
+            |t: String| Millis::parse(&t).map_err(|e| Refusal::new(422, format!("{name}: {e}")));
+        self.query(name).map(read).transpose()
     }
 
     fn needed(&self, name: &str) -> Result<String, Refusal> {
@@ -117,6 +132,12 @@ pub(super) fn show_lock(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Tol
 
 pub(super) fn claim_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let ask: ClaimLock = from_json::body(&m.call.body)?;
+    if ask.two_step {
+        let cleared = files::clear_lapsed(tx, cx, &ask)?;
+        if !cleared.is_empty() {
+            return ok(&json!({"outcome": "cleared", "ended": cleared}));
+        }
+    }
     match claims::claim(tx, cx, &ask)? {
         Claimed::Granted(lock) if lock.renewed => ok(&*lock),
         Claimed::Granted(lock) => created(&*lock),
@@ -128,9 +149,25 @@ pub(super) fn claim_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<To
     }
 }
 
+pub(super) fn extend_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: ExtendLock = from_json::body(&m.call.body)?;
+    ok(&files::extend(tx, cx, m.param(0), &ask)?)
+}
+
+pub(super) fn file_state(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let (project, file) = (m.needed("project_key")?, m.needed("resource")?);
+    let session = m.query("session_id").unwrap_or_default();
+    ok(&files::state(v, cx, &project, &file, &session)?)
+}
+
 pub(super) fn release_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (session, reason) = (m.needed("session_id")?, m.query("reason"));
-    let ask = Release { session: &session, force: m.call.flag("force"), reason: reason.as_deref() };
+    let ask = Release {
+        session: &session,
+        force: m.call.flag("force"),
+        reason: reason.as_deref(),
+        generation: m.generation()?,
+    };
     ok(&claims::release(tx, cx, m.param(0), &ask)?)
 }
 
@@ -325,16 +362,17 @@ pub(super) fn change_todo(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<T
 
 // Sessions
 
-pub(super) fn list_sessions(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+pub(super) fn list_sessions(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (project, after) = (m.query("project_key"), m.query("after"));
     let all = m.call.flag("all");
     let page = v.sessions(project.as_deref(), Millis(0), all, after.as_deref(), m.limit()?)?;
     let next = page.next(|s| s.session_id.clone());
-    ok(&Sessions { count: page.rows.len(), sessions: page.rows, next })
+    let sessions = sessions::judged(v, cx, page.rows)?;
+    ok(&Sessions { count: sessions.len(), sessions, next })
 }
 
-pub(super) fn show_session(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    ok(&sessions::show(v, m.param(0))?)
+pub(super) fn show_session(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    ok(&sessions::show(v, cx, m.param(0))?)
 }
 
 pub(super) fn register_session(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -344,7 +382,12 @@ pub(super) fn register_session(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Ans
 
 pub(super) fn heartbeat(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let ask: Heartbeat = from_json::body(&m.call.body)?;
-    ok(&sessions::heartbeat(tx, cx, &ask.session_id)?)
+    ok(&sessions::heartbeat(tx, cx, &ask)?)
+}
+
+pub(super) fn clean_up(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: CleanUp = from_json::body(&m.call.body)?;
+    ok(&reaping::clean_up(tx, cx, &ask)?)
 }
 
 pub(super) fn end_session(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -356,13 +399,10 @@ pub(super) fn end_session(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<T
 
 pub(super) fn list_decisions(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let (project, category) = (m.query("project_key"), m.query("category"));
-    let since = m
-        .query("since")
-        .map(|t| Millis::parse(&t).map_err(|e| Refusal::new(422, format!("since: {e}"))))
-        .transpose()?;
+    let times = (m.time("since")?, m.time("until")?);
     let after = m.query("after");
     let page =
-        v.decisions(project.as_deref(), category.as_deref(), since, after.as_deref(), m.limit()?)?;
+        v.decisions(project.as_deref(), category.as_deref(), times, after.as_deref(), m.limit()?)?;
     let next = page.next(|d| d.id.clone());
     ok(&Decisions { count: page.rows.len(), decisions: page.rows, next })
 }
@@ -373,4 +413,9 @@ pub(super) fn show_decision(v: &View<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer
 
 pub(super) fn add_decision(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     created(&decisions::add(tx, cx, from_json::body(&m.call.body)?)?)
+}
+
+pub(super) fn change_decision(tx: &Tx<'_>, _: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
+    let ask: ChangeDecision = from_json::body(&m.call.body)?;
+    ok(&decisions::change(tx, m.param(0), &ask)?)
 }

@@ -57,8 +57,10 @@ static ROUTES: &[Route] = &[
     read("/api/coord/locks", coord::list_locks),
     read("/api/coord/locks/*", coord::show_lock),
     write("POST", "/api/coord/locks", coord::claim_lock),
+    write("PATCH", "/api/coord/locks/*", coord::extend_lock),
     write("DELETE", "/api/coord/locks/*", coord::release_lock),
     write("DELETE", "/api/coord/locks", coord::release_locks),
+    read("/api/coord/file", coord::file_state),
     read("/api/coord/components", coord::list_components),
     read("/api/coord/components/*/*", coord::show_component),
     read("/api/coord/components/*/*/history", coord::component_history),
@@ -88,9 +90,11 @@ static ROUTES: &[Route] = &[
     write("POST", "/api/coord/sessions", coord::register_session),
     write("POST", "/api/coord/sessions/heartbeat", coord::heartbeat),
     write("POST", "/api/coord/sessions/end", coord::end_session),
+    write("POST", "/api/coord/sessions/cleanup", coord::clean_up),
     read("/api/coord/decisions", coord::list_decisions),
     read("/api/coord/decisions/*", coord::show_decision),
     write("POST", "/api/coord/decisions", coord::add_decision),
+    write("PATCH", "/api/coord/decisions/*", coord::change_decision),
     write("POST", "/api/coord/batch", batch::run),
 ];
 

@@ -5,10 +5,10 @@ use coord_protocol::lease::{Standing, Ttl, standing};
 use coord_protocol::path::BadResource;
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{ClaimLock, EndedLock, Lock, Released, ReleasedAll};
+use coord_protocol::wire::{ClaimKind, ClaimLock, EndedLock, Lock, Released, ReleasedAll};
 use serde_json::json;
 
-use super::{Answer, Cx, Refusal, fields, settle};
+use super::{Answer, Cx, Refusal, fields, files, reaping, sessions, settle};
 use crate::store::{ClaimRow, Paged, Stored, Tx, View};
 
 /// Why a claim ended.
@@ -29,7 +29,7 @@ pub enum End {
 }
 
 impl End {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Released => "released",
             Self::SessionEnd => "session_end",
@@ -52,12 +52,15 @@ pub enum Claimed {
 
 /// Grants a lock, renews the asker's own, or refuses with the locks in the way.
 pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
-    let resource = checked(ask)?;
-    let ttl = Ttl::from_hours(ask.ttl_hours, cx.rules.ttl_default)
+    let resource = checked(tx, ask)?;
+    let ttl = Ttl::from_hours(ask.ttl_hours, cx.rules.ttl_of(ask.kind))
         .map_err(|e| Refusal::new(422, e.to_string()))?;
     cx.touch(tx, &ask.session_id)?;
     if cx.past {
         return record_past(tx, cx, ask, &resource, ttl);
+    }
+    if ask.kind == ClaimKind::File {
+        reaping::in_passing(tx, cx)?;
     }
     let mut released_stale = Vec::new();
     let mut in_the_way = Vec::new();
@@ -85,18 +88,25 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
         return Err(Refusal { tell, ..conflict(&resource, &in_the_way) }.into());
     }
     let fence = if cx.provisional { None } else { Some(tx.next_fence(cx.now)?) };
-    let row =
-        ClaimRow { fence, expires_at: ttl.expiry(cx.now), ..new_row(cx, ask, &resource, ttl) };
+    let row = ClaimRow {
+        fence,
+        expires_at: ttl.expiry(cx.now),
+        generation: ask.generation.or(tx.generation(&ask.session_id)?),
+        ..new_row(cx, ask, &resource, ttl)
+    };
     let overlapped = settle::held_meanwhile(tx, cx, ask, &resource)?;
     tx.add_claim(&row)?;
     Ok(Claimed::Granted(Box::new(Lock { released_stale, overlapped, ..lock_view(&row) })))
 }
 
-fn checked(ask: &ClaimLock) -> Result<Resource, Refusal> {
+/// The wish is one that can be granted, and comes from the session's newest conversation.
+pub(super) fn checked(tx: &Tx<'_>, ask: &ClaimLock) -> Answer<Resource> {
     fields::name("project_key", &ask.project_key)?;
     fields::session("session_id", &ask.session_id)?;
     fields::text("description", ask.description.as_deref())?;
-    wanted(&ask.resource, ask.literal)
+    files::content(ask.content.as_deref())?;
+    sessions::newest(tx, &ask.session_id, ask.generation)?;
+    Ok(wanted(&ask.resource, ask.literal || ask.kind == ClaimKind::File)?)
 }
 
 fn new_row(cx: &Cx<'_>, ask: &ClaimLock, resource: &Resource, ttl: Ttl) -> ClaimRow {
@@ -114,6 +124,10 @@ fn new_row(cx: &Cx<'_>, ask: &ClaimLock, resource: &Resource, ttl: Ttl) -> Claim
         expires_at: None,
         ended_at: None,
         end_reason: None,
+        kind: ask.kind,
+        generation: None,
+        content_then: ask.content.clone(),
+        content_now: ask.content.clone(),
     }
 }
 
@@ -135,13 +149,8 @@ fn record_past(
 }
 
 fn renew(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock, row: ClaimRow, ttl: Ttl) -> Answer<Lock> {
-    let row = ClaimRow {
-        description: ask.description.clone().or(row.description.clone()),
-        ttl_ms: ttl.as_millis(),
-        last_activity: cx.now,
-        expires_at: ttl.expiry(cx.now),
-        ..row
-    };
+    let generation = ask.generation.or(tx.generation(&ask.session_id)?);
+    let row = ClaimRow { generation, ..files::again(row, ask, ttl, cx) };
     tx.renew_claim(&row)?;
     let lock = lock_view(&row);
     Ok(Lock { renewed: true, provisional: lock.provisional || cx.provisional, ..lock })
@@ -194,12 +203,15 @@ pub struct Release<'a> {
     pub force: bool,
     /// Why, on record.
     pub reason: Option<&'a str>,
+    /// Which conversation of the session asks.
+    pub generation: Option<i64>,
 }
 
 /// Releases one lock: the holder's right, or by force with a recorded reason. Releasing what has
 /// ended already changes nothing and is no error (G25).
 pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Release<'_>) -> Answer<Released> {
     fields::session("session_id", ask.session)?;
+    sessions::newest(tx, ask.session, ask.generation)?;
     let row = tx.claim(id)?.ok_or_else(|| Refusal::not_found("lock", id))?;
     cx.touch(tx, ask.session)?;
     if row.ended_at.is_some() {
@@ -307,7 +319,7 @@ pub fn show(view: &View<'_>, id: &str) -> Answer<Lock> {
 }
 
 /// The resource that a caller names.
-fn wanted(raw: &str, literal: bool) -> Result<Resource, Refusal> {
+pub(super) fn wanted(raw: &str, literal: bool) -> Result<Resource, Refusal> {
     let read = if literal { Resource::literal(raw) } else { Resource::parse(raw) };
     read.map_err(|e| {
         let hint = if matches!(e, BadResource::Pattern { .. }) {
@@ -327,7 +339,7 @@ pub(super) fn stored_resource(row: &ClaimRow) -> Option<Resource> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "hours for display; 30 days of ms fit exactly")]
-fn lock_view(row: &ClaimRow) -> Lock {
+pub(super) fn lock_view(row: &ClaimRow) -> Lock {
     Lock {
         id: row.id.clone(),
         project_key: row.project_key.clone(),
@@ -340,6 +352,10 @@ fn lock_view(row: &ClaimRow) -> Lock {
         expires_at: row.expires_at,
         fence: row.fence,
         provisional: row.fence.is_none() && row.ended_at.is_none(),
+        kind: row.kind,
+        content_then: row.content_then.clone(),
+        content_now: row.content_now.clone(),
+        generation: row.generation,
         ended_at: row.ended_at,
         end_reason: row.end_reason.clone(),
         renewed: false,
@@ -348,7 +364,7 @@ fn lock_view(row: &ClaimRow) -> Lock {
     }
 }
 
-fn ended_view(row: &ClaimRow, why: End) -> EndedLock {
+pub(super) fn ended_view(row: &ClaimRow, why: End) -> EndedLock {
     ended(row, why.as_str())
 }
 

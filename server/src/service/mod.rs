@@ -6,9 +6,11 @@ pub mod components;
 pub mod decisions;
 pub mod feed;
 mod fields;
+pub mod files;
 pub mod messages;
 mod notices;
 pub mod once;
+pub mod reaping;
 pub mod receipts;
 pub mod sessions;
 mod settle;
@@ -22,7 +24,7 @@ use coord_protocol::edge::{Rng, id_at};
 use coord_protocol::id::Uuid;
 use coord_protocol::lease;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::ErrorBody;
+use coord_protocol::wire::{ClaimKind, ErrorBody};
 use serde_json::Value;
 
 use crate::store::{StoreError, Stored, Tx};
@@ -36,11 +38,30 @@ pub struct Rules {
     pub ttl_default: Duration,
     /// Silence after which a holder counts as gone.
     pub stale_after: Duration,
+    /// Lease of a file whose asker names none.
+    pub file_ttl: Duration,
+    /// Silence after which a session is stale.
+    pub session_stale_after: Duration,
+}
+
+impl Rules {
+    /// The lease of a claim whose asker names none.
+    pub fn ttl_of(&self, kind: ClaimKind) -> Duration {
+        match kind {
+            ClaimKind::Lock => self.ttl_default,
+            ClaimKind::File => self.file_ttl,
+        }
+    }
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { ttl_default: lease::TTL_DEFAULT, stale_after: lease::STALE_AFTER_DEFAULT }
+        Self {
+            ttl_default: lease::TTL_DEFAULT,
+            stale_after: lease::STALE_AFTER_DEFAULT,
+            file_ttl: lease::FILE_TTL_DEFAULT,
+            session_stale_after: lease::SESSION_STALE_AFTER_DEFAULT,
+        }
     }
 }
 
@@ -81,11 +102,13 @@ impl<'a> Cx<'a> {
 }
 
 impl Cx<'_> {
-    /// A session is heard of: a sign of life, unless the wish comes late; then it is only known.
+    /// A session is heard of: a sign of life, unless the wish comes late; then it is only known. It
+    /// comes too late for files that lapsed during its silence.
     pub fn touch(&self, tx: &Tx<'_>, session: &str) -> Stored<()> {
         if self.late {
             tx.know_session(session, self.now)
         } else {
+            files::end_lapsed(tx, self, session)?;
             tx.touch_session(session, self.now)
         }
     }

@@ -2,12 +2,20 @@
 
 use coord_protocol::limits::PAGE_DEFAULT;
 use coord_protocol::session::machine_of;
-use coord_protocol::wire::{CheckedIn, EndSession, RegisterSession, ReleasedAll, Session};
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{
+    CheckedIn, EndSession, Heartbeat, RegisterSession, ReleasedAll, Session, SessionStatus,
+};
+use serde_json::json;
 
 use super::claims::{End, release_all};
 use super::messages::mailboxes;
-use super::{Answer, Cx, Refusal, fields};
-use crate::store::{Page, Tx, View};
+use super::reaping::{self, STALE};
+use super::{Answer, Cx, Refusal, fields, files};
+use crate::store::{Page, Stored, Tx, View};
+
+/// Why a session ended that said so itself.
+const ENDED: &str = "ended";
 
 /// Registers a session, or adds to what is known of it, and hands over its unread mail: the one
 /// round trip of a session-start hook.
@@ -19,10 +27,13 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
         ("tool", &ask.tool),
         ("project_key", &ask.project_key),
         ("branch", &ask.branch),
+        ("role", &ask.role),
     ] {
         fields::maybe_name(field, value.as_deref())?;
     }
     fields::text("task", ask.task.as_deref())?;
+    fields::text("worktree", ask.worktree.as_deref())?;
+    files::end_lapsed(tx, cx, &ask.session_id)?;
     let old = tx.session(&ask.session_id)?;
     let machine = ask.machine.or_else(|| machine_of(&ask.session_id).map(str::to_owned));
     let session = match old {
@@ -34,6 +45,12 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
             project_key: ask.project_key,
             branch: ask.branch,
             task: ask.task,
+            role: ask.role,
+            worktree: ask.worktree,
+            pid: ask.pid,
+            status: SessionStatus::Active,
+            began_at: Some(cx.now),
+            end_reason: None,
             generation: 1,
             first_seen: cx.now,
             last_seen: cx.now,
@@ -46,6 +63,14 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
             project_key: ask.project_key.or(old.project_key),
             branch: ask.branch.or(old.branch),
             task: ask.task.or(old.task),
+            role: ask.role.or(old.role),
+            worktree: ask.worktree.or(old.worktree),
+            pid: ask.pid.or(old.pid),
+            began_at: old
+                .began_at
+                .filter(|_| !ask.fresh && old.end_reason.is_none())
+                .or(Some(cx.now)),
+            end_reason: None,
             generation: old.generation + i64::from(ask.fresh),
             last_seen: cx.now,
             ended_at: None,
@@ -53,6 +78,7 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
         },
     };
     tx.put_session(&session)?;
+    reaping::in_passing(tx, cx)?;
     let boxes = mailboxes(tx, cx, &session.session_id)?;
     let page = Page { most: PAGE_DEFAULT, not_offered: !ask.again, ..Page::default() };
     let unread = tx.unread(&boxes, page)?.rows;
@@ -60,16 +86,73 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
     Ok(CheckedIn { session, unread, unread_count })
 }
 
-/// A sign of life.
-pub fn heartbeat(tx: &Tx<'_>, cx: &Cx<'_>, session: &str) -> Answer<Session> {
+/// A sign of life. A strict one is for sessions that registered and were not ended since.
+pub fn heartbeat(tx: &Tx<'_>, cx: &Cx<'_>, ask: &Heartbeat) -> Answer<Session> {
+    let session = &ask.session_id;
     fields::session("session_id", session)?;
+    newest(tx, session, ask.generation)?;
+    if ask.strict {
+        // Whoever was reaped stays so until it registers, whatever else it said meanwhile.
+        let known = tx.session(session)?;
+        match known.as_ref().map(|s| (s.end_reason.as_deref(), s.began_at)) {
+            Some((Some(STALE), _)) => {
+                let why =
+                    format!("session {session:?} was silent for too long and ended; register");
+                return Err(Refusal::new(410, why).with("end_reason", json!(STALE)).into());
+            }
+            Some((None, Some(_))) => {}
+            Some(_) | None => {
+                let why = format!("session {session:?} is not registered");
+                return Err(Refusal::new(404, why).into());
+            }
+        }
+    }
     cx.touch(tx, session)?;
-    show(tx, session)
+    show(tx, cx, session)
+}
+
+/// Only the newest conversation of a session acts in its name.
+pub(super) fn newest(view: &View<'_>, session: &str, generation: Option<i64>) -> Answer<()> {
+    let Some(asks) = generation else { return Ok(()) };
+    match view.generation(session)? {
+        Some(now) if now > asks => {
+            let why = format!(
+                "a newer conversation has begun under this name: {session:?} is at {now}, \
+                 this is {asks}"
+            );
+            Err(Refusal::new(409, why).with("generation", json!(now)).into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Sessions that were last heard of before this moment are stale; none while nobody could be heard.
+pub(super) fn silence_limit(view: &View<'_>, cx: &Cx<'_>) -> Stored<Option<Millis>> {
+    let most = cx.rules.session_stale_after;
+    let silent = cx.now.since(view.heard_since()?) > most;
+    let most = i64::try_from(most.as_millis()).unwrap_or(i64::MAX);
+    Ok(silent.then(|| Millis(cx.now.0.saturating_sub(most))))
+}
+
+/// Says of sessions how they stand now.
+pub fn judged(view: &View<'_>, cx: &Cx<'_>, mut all: Vec<Session>) -> Stored<Vec<Session>> {
+    let limit = silence_limit(view, cx)?;
+    for s in &mut all {
+        s.status = if s.ended_at.is_some() {
+            SessionStatus::Ended
+        } else if limit.is_some_and(|then| s.last_seen < then) {
+            SessionStatus::Stale
+        } else {
+            SessionStatus::Active
+        };
+    }
+    Ok(all)
 }
 
 /// One session.
-pub fn show(view: &View<'_>, session: &str) -> Answer<Session> {
-    Ok(view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?)
+pub fn show(view: &View<'_>, cx: &Cx<'_>, session: &str) -> Answer<Session> {
+    let found = judged(view, cx, view.session(session)?.into_iter().collect())?;
+    Ok(found.into_iter().next().ok_or_else(|| Refusal::not_found("session", session))?)
 }
 
 /// A session says that it is done: what it holds is released.
@@ -78,7 +161,12 @@ pub fn finish(tx: &Tx<'_>, cx: &Cx<'_>, ask: &EndSession) -> Answer<ReleasedAll>
     fields::text("reason", ask.reason.as_deref())?;
     let released = release_all(tx, cx, &ask.session_id, End::SessionEnd)?;
     if let Some(s) = tx.session(&ask.session_id)? {
-        tx.put_session(&Session { last_seen: cx.now, ended_at: Some(cx.now), ..s })?;
+        tx.put_session(&Session {
+            last_seen: cx.now,
+            ended_at: Some(cx.now),
+            end_reason: Some(ENDED.to_owned()),
+            ..s
+        })?;
     }
     Ok(released)
 }

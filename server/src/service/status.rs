@@ -5,11 +5,13 @@ use coord_protocol::wire::Status;
 
 use super::claims::{self, LockFilter};
 use super::messages::mailboxes;
-use super::{Answer, Cx, fields};
+use super::{Answer, Cx, fields, sessions};
 use crate::store::View;
 
 /// Rows of each kind in an overview.
 const ROWS_MAX: usize = 100;
+/// Decisions in an overview.
+const DECISIONS: usize = 5;
 /// Sessions silent for longer are left out.
 const SESSIONS_WITHIN_MS: i64 = 24 * 3600 * 1000;
 
@@ -40,8 +42,15 @@ pub fn overview(
         .rows,
         recent_components: view.components_by_time(project, ROWS_MAX)?.rows,
         active_workflows: view.workflows(project, None, true, None, ROWS_MAX)?.rows,
-        sessions: view.sessions(project, since, false, None, ROWS_MAX)?.rows,
+        sessions: sessions::judged(
+            view,
+            cx,
+            view.sessions(project, since, false, None, ROWS_MAX)?.rows,
+        )?,
         unread_messages,
         open_todos: view.open_todos(project)?,
+        lock_count: view.live_claim_count(cx.now, project)?,
+        decision_count: view.decision_count(project)?,
+        recent_decisions: view.decisions(project, None, (None, None), None, DECISIONS)?.rows,
     })
 }

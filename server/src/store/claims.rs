@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::Lock;
+use coord_protocol::wire::{ClaimKind, Lock};
 use rusqlite::{Row, params};
 
 use super::{Paged, Stored, Tx, View, limit};
@@ -38,16 +38,44 @@ pub struct ClaimRow {
     pub ended_at: Option<Millis>,
     /// Why it ended.
     pub end_reason: Option<String>,
+    /// What kind of claim.
+    pub kind: ClaimKind,
+    /// The conversation of its session that it was granted to.
+    pub generation: Option<i64>,
+    /// Of a file: its content when it was granted.
+    pub content_then: Option<String>,
+    /// Of a file: its content after its holder's last recorded edit.
+    pub content_now: Option<String>,
 }
 
 /// Ended claims that a late one is compared with, at most.
 const ENDED_MAX: usize = 500;
+/// When a claim ends by itself. A file's end moves with every sign of life of its session; nothing is
+/// written for that.
+macro_rules! expiry {
+    ($last_seen:literal) => {
+        concat!(
+            "CASE WHEN claim.kind = 'file' AND claim.ttl_ms > 0 THEN MAX(claim.expires_at,
+             claim.ttl_ms + MAX(claim.last_activity, COALESCE(",
+            $last_seen,
+            ", 0))) ELSE claim.expires_at END"
+        )
+    };
+}
+/// The same where the session is joined.
+const EXPIRY: &str = expiry!("session.last_seen");
+/// The same where it is not.
+const EXPIRY_ALONE: &str =
+    expiry!("(SELECT s.last_seen FROM session s WHERE s.session_id = claim.session_id)");
 
 /// The holder's latest sign is the claim's own or the session's (a heartbeat, any write).
-const COLUMNS: &str =
+const COLUMNS: &str = concat!(
     "claim.id, claim.project_key, claim.session_id, resource, description, ttl_ms,
-    fence, acquired_at, MAX(claim.last_activity, COALESCE(session.last_seen, 0)), expires_at,
-    claim.ended_at, claim.end_reason, is_glob FROM claim LEFT JOIN session USING (session_id)";
+    fence, acquired_at, MAX(claim.last_activity, COALESCE(session.last_seen, 0)), ",
+    expiry!("session.last_seen"),
+    ", claim.ended_at, claim.end_reason, is_glob, claim.kind, claim.generation, content_then,
+    content_now FROM claim LEFT JOIN session USING (session_id)"
+);
 
 fn claim(r: &Row<'_>) -> rusqlite::Result<ClaimRow> {
     Ok(ClaimRow {
@@ -64,6 +92,10 @@ fn claim(r: &Row<'_>) -> rusqlite::Result<ClaimRow> {
         ended_at: r.get::<_, Option<i64>>(10)?.map(Millis),
         end_reason: r.get(11)?,
         is_glob: r.get(12)?,
+        kind: ClaimKind::parse(&r.get::<_, String>(13)?),
+        generation: r.get(14)?,
+        content_then: r.get(15)?,
+        content_now: r.get(16)?,
     })
 }
 
@@ -128,7 +160,7 @@ impl View<'_> {
             most,
             &format!(
                 "SELECT {COLUMNS} WHERE claim.ended_at IS NULL
-                 AND (expires_at IS NULL OR expires_at > ?1)
+                 AND (expires_at IS NULL OR {EXPIRY} > ?1)
                  AND (?2 IS NULL OR claim.project_key = ?2)
                  AND (?3 IS NULL OR claim.session_id = ?3)
                  AND (?4 IS NULL OR (acquired_at, fence) >
@@ -136,6 +168,75 @@ impl View<'_> {
                  ORDER BY acquired_at, fence LIMIT ?5"
             ),
             params![now.0, project, session, after, limit(most + 1)],
+            claim,
+        )
+    }
+
+    /// How many claims are neither ended nor over at `now`.
+    pub fn live_claim_count(&self, now: Millis, project: Option<&str>) -> Stored<i64> {
+        self.number(
+            &format!(
+                "SELECT COUNT(*) FROM claim LEFT JOIN session USING (session_id)
+                 WHERE claim.ended_at IS NULL AND (expires_at IS NULL OR {EXPIRY} > ?1)
+                 AND (?2 IS NULL OR claim.project_key = ?2)"
+            ),
+            params![now.0, project],
+        )
+    }
+
+    /// A session's latest claim on exactly this resource, live or not.
+    pub fn latest_claim(
+        &self,
+        project: &str,
+        resource: &str,
+        session: &str,
+    ) -> Stored<Option<ClaimRow>> {
+        let of =
+            "claim.project_key = ?1 AND resource = ?2 AND claim.session_id = ?3 AND is_glob = 0";
+        let live = self.row(
+            &format!("SELECT {COLUMNS} WHERE {of} AND claim.ended_at IS NULL"),
+            [project, resource, session],
+            claim,
+        )?;
+        if live.is_some() {
+            return Ok(live);
+        }
+        self.row(
+            &format!(
+                "SELECT {COLUMNS} WHERE {of} AND claim.ended_at IS NOT NULL
+                 ORDER BY claim.ended_at DESC LIMIT 1"
+            ),
+            [project, resource, session],
+            claim,
+        )
+    }
+
+    /// Claims that are not ended and whose stored end is over at `now`; that of a file may have
+    /// moved on.
+    pub fn claims_over(
+        &self,
+        now: Millis,
+        project: Option<&str>,
+        most: usize,
+    ) -> Stored<Vec<ClaimRow>> {
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} WHERE claim.ended_at IS NULL AND claim.expires_at <= ?1
+                 AND (?2 IS NULL OR claim.project_key = ?2) ORDER BY claim.expires_at LIMIT ?3"
+            ),
+            params![now.0, project, limit(most)],
+            claim,
+        )
+    }
+
+    /// A session's file claims that are not ended.
+    pub fn files_of(&self, session: &str) -> Stored<Vec<ClaimRow>> {
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} WHERE claim.session_id = ?1 AND claim.ended_at IS NULL
+                 AND claim.kind = 'file' ORDER BY acquired_at, claim.id"
+            ),
+            [session],
             claim,
         )
     }
@@ -156,8 +257,9 @@ impl Tx<'_> {
     pub fn add_claim(&self, c: &ClaimRow) -> Stored<()> {
         self.run(
             "INSERT INTO claim (id, project_key, session_id, resource, is_glob, description, ttl_ms,
-             fence, acquired_at, last_activity, expires_at, ended_at, end_reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             fence, acquired_at, last_activity, expires_at, ended_at, end_reason, kind, generation,
+             content_then, content_now)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             params![
                 c.id,
                 c.project_key,
@@ -172,6 +274,10 @@ impl Tx<'_> {
                 c.expires_at.map(|t| t.0),
                 c.ended_at.map(|t| t.0),
                 c.end_reason,
+                c.kind.as_str(),
+                c.generation,
+                c.content_then,
+                c.content_now,
             ],
         )?;
         Ok(())
@@ -181,8 +287,9 @@ impl Tx<'_> {
     pub fn put_granted(&self, lock: &Lock, is_glob: bool) -> Stored<()> {
         self.run(
             "INSERT OR REPLACE INTO claim (id, project_key, session_id, resource, is_glob,
-             description, ttl_ms, fence, acquired_at, last_activity, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             description, ttl_ms, fence, acquired_at, last_activity, expires_at, kind,
+             generation, content_then, content_now)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             params![
                 lock.id,
                 lock.project_key,
@@ -195,6 +302,10 @@ impl Tx<'_> {
                 lock.acquired_at.0,
                 lock.last_activity.0,
                 lock.expires_at.map(|t| t.0),
+                lock.kind.as_str(),
+                lock.generation,
+                lock.content_then,
+                lock.content_now,
             ],
         )?;
         Ok(())
@@ -203,9 +314,20 @@ impl Tx<'_> {
     /// Gives a live claim a new lease and description.
     pub fn renew_claim(&self, c: &ClaimRow) -> Stored<()> {
         self.run(
-            "UPDATE claim SET description = ?2, ttl_ms = ?3, last_activity = ?4, expires_at = ?5
+            "UPDATE claim SET description = ?2, ttl_ms = ?3, last_activity = ?4, expires_at = ?5,
+             kind = ?6, generation = ?7, content_then = ?8, content_now = ?9
              WHERE id = ?1 AND ended_at IS NULL",
-            params![c.id, c.description, c.ttl_ms, c.last_activity.0, c.expires_at.map(|t| t.0)],
+            params![
+                c.id,
+                c.description,
+                c.ttl_ms,
+                c.last_activity.0,
+                c.expires_at.map(|t| t.0),
+                c.kind.as_str(),
+                c.generation,
+                c.content_then,
+                c.content_now
+            ],
         )?;
         Ok(())
     }
@@ -231,11 +353,14 @@ impl Tx<'_> {
     /// `now` again (G23), and silence counts only while somebody could hear.
     pub fn grant_grace(&self, stopped: Millis, now: Millis, grace: Duration) -> Stored<usize> {
         let grace = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        self.set_heard_since(now)?;
         self.run(
-            "UPDATE claim SET expires_at = MAX(expires_at, ?2 + MIN(ttl_ms, ?3)),
-               last_activity = ?2 - ?1 + MAX(last_activity, COALESCE(
-                 (SELECT last_seen FROM session WHERE session_id = claim.session_id), 0))
-             WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)",
+            &format!(
+                "UPDATE claim SET expires_at = MAX(expires_at, ?2 + MIN(ttl_ms, ?3)),
+                   last_activity = ?2 - ?1 + MAX(last_activity, COALESCE(
+                     (SELECT last_seen FROM session WHERE session_id = claim.session_id), 0))
+                 WHERE ended_at IS NULL AND (expires_at IS NULL OR {EXPIRY_ALONE} > ?1)"
+            ),
             params![stopped.0, now.0, grace],
         )
     }

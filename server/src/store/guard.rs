@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::migrate::is_migrated;
 use super::{StoreError, Stored, View, migrate};
 use crate::edge::{network_file_system, network_file_systems_allowed};
 
@@ -14,6 +15,9 @@ use crate::edge::{network_file_system, network_file_systems_allowed};
 const SQLITE_OLDEST: i32 = 3_051_003;
 /// How long processes that open a shared file at once wait for each other.
 const OPEN_SHARED_WITHIN: Duration = Duration::from_secs(1);
+/// How often a process asks again for a shared file that another one writes, every 1 to 2 ms: some
+/// seconds. SQLite's own waits grow to 100 ms, and of many writers some would never come in.
+const SHARED_TRIES: i32 = 4_000;
 /// How long a write waits for a lock that a foreign program holds.
 const BUSY: Duration = Duration::from_secs(1);
 const STATEMENTS_CACHED: usize = 128;
@@ -175,11 +179,23 @@ fn open_among_others(path: &Path, durable: bool) -> Result<Connection, OpenError
 }
 
 fn prepare_shared(path: &Path, durable: bool) -> Result<Connection, OpenError> {
-    let conn = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    configure(&conn)?;
+    let conn = open_waiting(path)?;
+    if is_migrated(&conn)? {
+        settings(&conn)?;
+        if !durable {
+            make_disposable(&conn)?;
+        }
+        return Ok(conn);
+    }
+    drop(conn);
+    // One makes or changes the tables, and the others look again: SQLite lets two connections that meet
+    // at an empty file, while one turns it to WAL, both begin on it. Freed when the process ends.
+    let lock_path = PathBuf::from(format!("{}.setup", path.display()));
+    let io = |source| OpenError::Io { path: lock_path.clone(), source };
+    let one = private_file(&lock_path).map_err(io)?;
+    one.lock().map_err(io)?;
+    let conn = open_waiting(path)?;
+    settings(&conn)?;
     if durable {
         migrate(&conn, Some(path))?;
     } else {
@@ -195,6 +211,23 @@ pub(crate) fn make_disposable(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "foreign_keys", false)
 }
 
+fn open_waiting(path: &Path) -> rusqlite::Result<Connection> {
+    let mut conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    conn.busy_handler(Some(come_again))?;
+    Ok(conn)
+}
+
+/// Called by SQLite while somebody else has the file.
+fn come_again(tries: i32) -> bool {
+    // Processes that began together do not stay in step: their numbers differ.
+    let own = u64::from(std::process::id()).wrapping_add(u64::from(tries.unsigned_abs()));
+    std::thread::sleep(Duration::from_micros(1_000 + own.wrapping_mul(7_919) % 1_000));
+    tries < SHARED_TRIES
+}
+
 fn is_busy(e: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
     matches!(e.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
@@ -203,6 +236,10 @@ fn is_busy(e: &rusqlite::Error) -> bool {
 /// Settings of every connection, also of one in memory.
 pub(crate) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY)?;
+    settings(conn)
+}
+
+fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "wal")?;
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "foreign_keys", true)?;

@@ -15,6 +15,11 @@ impl View<'_> {
     pub fn last_time(&self) -> Stored<Millis> {
         Ok(Millis(self.number("SELECT value FROM meta WHERE name = 'last_time'", [])?))
     }
+
+    /// Since when sessions could be heard here: the engine's latest start.
+    pub fn heard_since(&self) -> Stored<Millis> {
+        Ok(Millis(self.number("SELECT value FROM meta WHERE name = 'heard_since'", [])?))
+    }
 }
 
 impl View<'_> {
@@ -54,6 +59,12 @@ impl Tx<'_> {
     /// Names the instance, once.
     pub fn set_instance(&self, name: &str) -> Stored<()> {
         self.run("INSERT INTO meta VALUES ('instance', ?1) ON CONFLICT DO NOTHING", [name])?;
+        Ok(())
+    }
+
+    /// Nobody could be heard until now.
+    pub(super) fn set_heard_since(&self, now: Millis) -> Stored<()> {
+        self.run("INSERT OR REPLACE INTO meta VALUES ('heard_since', ?1)", [now.0])?;
         Ok(())
     }
 

@@ -38,6 +38,11 @@ pub fn migrate(conn: &Connection, file: Option<&Path>) -> Result<(), OpenError> 
     Ok(())
 }
 
+/// Whether there is nothing to do.
+pub(super) fn is_migrated(conn: &Connection) -> Result<bool, OpenError> {
+    Ok(version(conn)? == SCHEMA_VERSION)
+}
+
 fn version(conn: &Connection) -> Result<usize, OpenError> {
     let found: u32 = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;
     Ok(found as usize)

@@ -2,13 +2,13 @@
 
 use coord_protocol::session::machine_of;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::Session;
+use coord_protocol::wire::{Session, SessionStatus};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Paged, Stored, Tx, View, limit};
 
 const COLUMNS: &str = "session_id, machine, user, tool, project_key, branch, task, generation,
-    first_seen, last_seen, ended_at";
+    first_seen, last_seen, ended_at, role, worktree, pid, began_at, end_reason";
 
 fn session(r: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
@@ -23,6 +23,13 @@ fn session(r: &Row<'_>) -> rusqlite::Result<Session> {
         first_seen: Millis(r.get(8)?),
         last_seen: Millis(r.get(9)?),
         ended_at: r.get::<_, Option<i64>>(10)?.map(Millis),
+        role: r.get(11)?,
+        worktree: r.get(12)?,
+        pid: r.get(13)?,
+        began_at: r.get::<_, Option<i64>>(14)?.map(Millis),
+        end_reason: r.get(15)?,
+        // The rules judge it.
+        status: SessionStatus::Active,
     })
 }
 
@@ -47,6 +54,26 @@ impl View<'_> {
             .query_row(params![machine, user], |_| Ok(()))
             .optional()?;
         Ok(found.is_some())
+    }
+
+    /// Sessions that are not ended and were last heard of before `then`, longest silent first.
+    pub fn silent_sessions(
+        &self,
+        then: Millis,
+        project: Option<&str>,
+        most: usize,
+    ) -> Stored<Vec<String>> {
+        self.rows(
+            "SELECT session_id FROM session WHERE ended_at IS NULL AND last_seen < ?1
+             AND (?2 IS NULL OR project_key = ?2) ORDER BY last_seen LIMIT ?3",
+            params![then.0, project, limit(most)],
+            |r| r.get(0),
+        )
+    }
+
+    /// The conversation that a session is in.
+    pub fn generation(&self, id: &str) -> Stored<Option<i64>> {
+        self.row("SELECT generation FROM session WHERE session_id = ?1", [id], |r| r.get(0))
     }
 
     /// Sessions, latest sign of life first, after the one with the id `after`.
@@ -87,6 +114,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A session is over.
+    pub fn end_session(&self, id: &str, now: Millis, reason: &str) -> Stored<()> {
+        self.run(
+            "UPDATE session SET ended_at = ?2, end_reason = ?3 WHERE session_id = ?1",
+            params![id, now.0, reason],
+        )?;
+        Ok(())
+    }
+
     /// Adds a session when it is new; tells nothing new of one that is known.
     pub fn know_session(&self, id: &str, now: Millis) -> Stored<()> {
         self.run(
@@ -101,9 +137,11 @@ impl Tx<'_> {
     pub fn put_session(&self, s: &Session) -> Stored<()> {
         self.run(
             &format!(
-                "INSERT INTO session ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)
+                "INSERT INTO session ({COLUMNS})
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)
                  ON CONFLICT DO UPDATE SET machine = ?2, user = ?3, tool = ?4, project_key = ?5,
-                 branch = ?6, task = ?7, generation = ?8, last_seen = ?10, ended_at = ?11"
+                 branch = ?6, task = ?7, generation = ?8, last_seen = ?10, ended_at = ?11,
+                 role = ?12, worktree = ?13, pid = ?14, began_at = ?15, end_reason = ?16"
             ),
             params![
                 s.session_id,
@@ -116,7 +154,12 @@ impl Tx<'_> {
                 s.generation,
                 s.first_seen.0,
                 s.last_seen.0,
-                s.ended_at.map(|t| t.0)
+                s.ended_at.map(|t| t.0),
+                s.role,
+                s.worktree,
+                s.pid,
+                s.began_at.map(|t| t.0),
+                s.end_reason
             ],
         )?;
         Ok(())

@@ -274,3 +274,25 @@ fn a_lost_claim_is_told_and_is_no_dead_letter() {
     assert!(!home.queue_file().exists());
     assert_eq!(server.get("/api/coord/todos").expect(200)["count"], 1);
 }
+
+#[test]
+fn a_holder_says_held_only_while_it_can_be_sure() {
+    let mut server = server();
+    let desk = desk(&server);
+    std::fs::write(desk.project().join("a.rs"), "fn main() {}").unwrap();
+    let check = |file: &str| desk.coord(&["lock", "check", file]);
+    desk.coord(&["lock", "acquire", "a.rs", "--ttl", "4"]).exits(0);
+    check("a.rs").exits(0).says("is yours until");
+    server.kill9();
+    check("a.rs").exits(0).says("is yours until").says("(as of ");
+    // In the last second of the lease nobody here can know whether the server has ended it.
+    thread::sleep(std::time::Duration::from_millis(3_200));
+    let late = check("a.rs");
+    assert_ne!(late.status.code(), Some(0), "{}", late.told());
+    // What was locked while the server is away is said to be that.
+    desk.coord(&["lock", "acquire", "b.rs"]).exits(0).says("held provisionally");
+    check("b.rs").exits(0).says("provisionally");
+    let other = desk.run(&["lock", "check", "b.rs"]).session("DESK/other").done();
+    assert_eq!(other.status.code(), Some(10), "{}", other.told());
+    assert!(other.err().contains("(as of "), "{}", other.told());
+}

@@ -44,7 +44,7 @@ fn methods_that_a_path_has_not() {
     on_each_face(|s| {
         for (method, path, allow) in [
             ("PATCH", LOCKS, "GET, POST, DELETE"),
-            ("PUT", "/api/coord/locks/x", "GET, DELETE"),
+            ("PUT", "/api/coord/locks/x", "GET, PATCH, DELETE"),
             ("POST", "/health", "GET"),
             ("DELETE", "/api/coord/messages/x/read", "PUT"),
             ("BREW", "/api/coord/status", "GET"),

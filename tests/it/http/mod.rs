@@ -7,6 +7,7 @@ mod crash;
 mod database;
 mod errors;
 mod events;
+mod files;
 mod framing;
 mod gate;
 mod leases;

@@ -62,6 +62,7 @@ INSERT INTO session (session_id, machine, user, tool, project_key, branch, task,
 DROP TABLE session_before;
 CREATE INDEX session_machine ON session (machine, user);
 CREATE INDEX session_last_seen ON session (last_seen);
+CREATE INDEX session_not_ended ON session (last_seen) WHERE ended_at IS NULL;
 
 ALTER TABLE claim RENAME TO claim_before;
 CREATE TABLE claim (
@@ -100,6 +101,8 @@ DROP TABLE claim_before;
 CREATE INDEX claim_live_resource ON claim (project_key, resource) WHERE ended_at IS NULL;
 CREATE INDEX claim_live_glob ON claim (project_key) WHERE ended_at IS NULL AND is_glob = 1;
 CREATE INDEX claim_live_session ON claim (session_id) WHERE ended_at IS NULL;
+CREATE INDEX claim_live_expiry ON claim (expires_at) WHERE ended_at IS NULL;
+CREATE INDEX claim_live_file ON claim (session_id) WHERE ended_at IS NULL AND kind = 'file';
 CREATE INDEX claim_ended ON claim (project_key, ended_at) WHERE ended_at IS NOT NULL;
 
 ALTER TABLE component RENAME TO component_before;

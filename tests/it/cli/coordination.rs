@@ -1,0 +1,371 @@
+//! Seed 003's shell library on coord's engine, by real bash and jq.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use coord_tests::bins::bin;
+use coord_tests::workstation::{Workstation, has_tool};
+use serde_json::{Value, json};
+
+use super::common::{rows, text, texts};
+
+const SKILL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../skill/coord");
+
+fn ready(test: &str) -> Option<Workstation> {
+    let tools = ["bash", "jq"].map(|t| has_tool(test, t));
+    tools.iter().all(|t| *t).then(|| Workstation::new("BOX", "ann", "local"))
+}
+
+/// Runs a script in the project, in an environment that holds only what is named.
+fn bash(desk: &Workstation, script: &str, vars: &[(&str, &str)]) -> (i32, String, String) {
+    let done = Command::new("bash")
+        .args(["-c", script])
+        .current_dir(desk.project())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", desk.home())
+        .env("COORD_BIN", bin("coord"))
+        .env("CLAUDE_PROJECT_DIR", desk.project())
+        .env("LIB", format!("{SKILL}/lib/coordination.sh"))
+        .env("BIN", format!("{SKILL}/bin"))
+        .envs(vars.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash can be started");
+    let words = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    (done.status.code().unwrap_or(-1), words(&done.stdout), words(&done.stderr))
+}
+
+/// The same; it must end well.
+#[track_caller]
+fn fine(desk: &Workstation, script: &str) -> String {
+    let script = format!("set -euo pipefail\nsource \"$LIB\"\n{script}");
+    let (code, out, err) = bash(desk, &script, &[]);
+    assert_eq!(code, 0, "{script}\nstdout: {out}\nstderr: {err}");
+    out
+}
+
+#[test]
+fn every_function_is_there_and_sourcing_twice_is_silent() {
+    let Some(desk) = ready("every_function_is_there") else { return };
+    let script = r#"
+set -euo pipefail
+source "$LIB"; INSTANCE_ID=mine; source "$LIB"
+[[ -z "$INSTANCE_ID" && "$INSTANCE_PID" == "$$" ]]
+echo "$EXIT_SUCCESS $EXIT_LOCK_HELD $EXIT_LOCK_EXPIRED $EXIT_CONFLICT $EXIT_STALE_INSTANCE"
+echo "$LOCK_TIMEOUT $HEARTBEAT_TIMEOUT $STALE_CHECK_INTERVAL"
+for f in coord_init coord_generate_instance_id coord_register_instance coord_unregister_instance \
+  coord_heartbeat coord_cleanup_stale_instances coord_acquire_lock coord_release_lock \
+  coord_renew_lock coord_release_all_locks coord_release_locks_by_instance coord_check_lock \
+  coord_detect_conflict coord_log_decision coord_query_decisions coord_list_instances \
+  coord_get_work coord_status _acquire_file_lock _release_file_lock; do
+  bash -c "declare -F $f >/dev/null" || echo "missing $f"
+done
+_acquire_file_lock x; _release_file_lock x
+coord_init
+[[ "$INSTANCE_ID" =~ ^claude-[0-9]{8}-[0-9]{6}-[a-f0-9]{8}$ ]]
+[[ -d "$LOCKS_DIR" && -d "$HEARTBEATS_DIR" ]]
+jq -e '.instances == []' "$REGISTRY_FILE" >/dev/null
+jq -e '.decisions == []' "$DECISIONS_FILE" >/dev/null
+[[ "$(coord_generate_instance_id)" != "$(coord_generate_instance_id)" ]]
+"#;
+    let (code, out, err) = bash(&desk, script, &[]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert_eq!(out, "0 10 11 12 13\n300 300 60\n");
+}
+
+#[test]
+fn instances_register_ping_and_leave() {
+    let Some(desk) = ready("instances_register_ping_and_leave") else { return };
+    let script = r#"
+code=0; coord_heartbeat 2>/dev/null || code=$?; [[ $code == 1 ]]
+coord_register_instance "Test task" "test-agent" >/dev/null
+[[ -n "$INSTANCE_ID" ]]
+coord_register_instance "Test task" "test-agent" >/dev/null
+me="$INSTANCE_ID"; beat="$HEARTBEATS_DIR/$me.json"
+jq -e --arg i "$me" '[.instances[] | select(.instance_id == $i)] | length == 1
+  and .[0].current_task.description == "Test task"
+  and .[0].current_task.agent_role == "test-agent"' "$REGISTRY_FILE" >/dev/null
+jq -e '.ping_count == 0 and .status == "starting"' "$beat" >/dev/null
+coord_heartbeat; coord_heartbeat
+jq -e '.ping_count == 2 and .status == "active"' "$beat" >/dev/null
+coord_list_instances | jq -e --arg i "$me" 'length == 1 and .[0].instance_id == $i' >/dev/null
+coord_get_work | jq -e '.current_task.description == "Test task"' >/dev/null
+[[ -z "$(coord_get_work nobody)" ]]
+status="$(coord_status)"
+for head in "WORKTREE COORDINATION STATUS" "Active Instances" "File Locks"; do
+  [[ "$status" == *"$head"* ]]
+done
+[[ "$(coord_cleanup_stale_instances)" == 0 ]]
+coord_acquire_lock a.txt
+coord_unregister_instance; coord_unregister_instance
+[[ ! -f "$beat" && -z "$(ls "$LOCKS_DIR")" ]]
+jq -e '.instances == []' "$REGISTRY_FILE" >/dev/null
+code=0; coord_heartbeat 2>/dev/null || code=$?; [[ $code == 1 ]]
+id="$(coord_register_instance)"; [[ "$id" == "$me" ]]
+"#;
+    fine(&desk, script);
+}
+
+#[test]
+fn two_instances_and_one_file() {
+    let Some(desk) = ready("two_instances_and_one_file") else { return };
+    let script = r#"
+is() { local want=$1 code=0; shift; "$@" 2>err || code=$?; [[ $code == "$want" ]] || { echo "$* gave $code"; cat err; exit 1; }; }
+echo one > f.txt
+coord_register_instance one main >/dev/null; a="$INSTANCE_ID"; b="second-$$"
+is 1 coord_renew_lock f.txt
+is 0 coord_acquire_lock "$PWD/f.txt" "for a reason"
+is 0 coord_acquire_lock ./f.txt
+is 0 coord_check_lock f.txt
+is 0 coord_renew_lock f.txt
+jq -e --arg a "$a" '.file_path == "f.txt" and .locked_by.instance_id == $a
+  and .intent == "for a reason" and .lock_type == "write"' "$LOCKS_DIR"/*.json >/dev/null
+[[ "$(jq -r .file_hash "$LOCKS_DIR"/*.json)" == "$(sha1sum < f.txt | cut -d' ' -f1)" ]]
+jq -e '.instances[0].files_locked == ["f.txt"]' "$REGISTRY_FILE" >/dev/null
+INSTANCE_ID="$b"
+is 10 coord_check_lock f.txt; grep -qx "Locked by: $a" err
+is 10 coord_acquire_lock f.txt; grep -qx "Locked by: $a" err
+is 10 coord_release_lock f.txt
+is 10 coord_renew_lock f.txt
+is 0 coord_release_lock other.txt
+is 0 coord_detect_conflict f.txt
+echo two > f.txt
+is 12 coord_detect_conflict f.txt
+rm f.txt
+is 12 coord_detect_conflict f.txt
+INSTANCE_ID="$a"
+coord_acquire_lock g.txt; coord_acquire_lock h.txt
+[[ "$(ls "$LOCKS_DIR" | wc -l)" == 3 ]]
+is 0 coord_release_lock f.txt
+is 0 coord_detect_conflict f.txt
+is 0 coord_release_all_locks
+[[ -z "$(ls "$LOCKS_DIR")" ]]
+coord_acquire_lock g.txt
+INSTANCE_ID="$b"; coord_release_locks_by_instance "$a"
+is 0 coord_acquire_lock g.txt
+"#;
+    fine(&desk, script);
+}
+
+#[test]
+fn any_name_and_any_text() {
+    let Some(desk) = ready("any_name_and_any_text") else { return };
+    let script = r#"
+odd=$'a "b" \\ \'c\'\n$(d).txt'; long="$(printf 'd%.0s' {1..150})/$(printf 'e%.0s' {1..150})"
+for f in "$odd" "$long" "-x" "100%.txt"; do
+  INSTANCE_ID=one; coord_acquire_lock "$f" "$odd"
+  INSTANCE_ID=two; code=0; coord_acquire_lock "$f" 2>/dev/null || code=$?; [[ $code == 10 ]]
+done
+for f in "$LOCKS_DIR"/*.json; do jq -e . "$f" >/dev/null; done
+jq -e --arg f "$odd" 'select(.file_path == $f and .intent == $f)' "$LOCKS_DIR"/*.json >/dev/null
+id="$(coord_log_decision "$odd-" "-title \"x\"" $'line\nline' 2>/dev/null || true)"; [[ -z "$id" ]]
+id="$(coord_log_decision architecture "-title \"x\"" "$odd")"
+[[ "$id" =~ ^DEC-[0-9]{8}-[0-9]{4}$ ]]
+jq -e --arg i "$id" --arg d "$odd" '.decisions[] | select(.decision_id == $i)
+  | .description == $d and .impact.scope == "module" and .status == "accepted"' "$DECISIONS_FILE" >/dev/null
+coord_log_decision testing second text system >/dev/null
+coord_query_decisions | jq -e 'length == 2 and .[0].title == "second"' >/dev/null
+coord_query_decisions testing | jq -e 'length == 1 and .[0].impact.scope == "system"' >/dev/null
+coord_query_decisions "" 1 | jq -e 'length == 1' >/dev/null
+code=0; coord_query_decisions "" many 2>/dev/null || code=$?; [[ $code == 2 ]]
+"#;
+    fine(&desk, script);
+}
+
+#[test]
+fn expired_locks_take_two_steps_and_reaped_instances_hear_so() {
+    let Some(desk) = ready("expired_locks_take_two_steps") else { return };
+    let vars = [("COORD_FILE_LOCK_TTL", "1"), ("COORD_SESSION_STALE_AFTER", "3")];
+    let script = r#"
+set -euo pipefail; source "$LIB"
+is() { local want=$1 code=0; shift; "$@" 2>err || code=$?; [[ $code == "$want" ]] || { echo "$* gave $code"; cat err; exit 1; }; }
+coord_register_instance one >/dev/null; a="$INSTANCE_ID"
+coord_acquire_lock f.txt; sleep 1.3
+INSTANCE_ID=two
+is 0 coord_check_lock f.txt
+is 11 coord_acquire_lock f.txt
+is 0 coord_acquire_lock f.txt
+INSTANCE_ID="$a"
+is 10 coord_acquire_lock f.txt
+is 0 coord_heartbeat
+sleep 4
+INSTANCE_ID=two
+[[ "$(coord_cleanup_stale_instances 2>err)" == 1 ]]; grep -q "$a" err
+INSTANCE_ID="$a"
+is 13 coord_heartbeat
+coord_register_instance again >/dev/null
+is 0 coord_heartbeat
+"#;
+    let (code, out, err) = bash(&desk, script, &vars);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
+fn a_folder_made_anew_begins_empty() {
+    let Some(desk) = ready("a_folder_made_anew_begins_empty") else { return };
+    fine(
+        &desk,
+        "coord_register_instance one >/dev/null; coord_acquire_lock f; echo \"$INSTANCE_ID\" > ../id",
+    );
+    fs::remove_dir_all(desk.project().join(".claude/coordination")).unwrap();
+    let script = r#"
+[[ "$(coord_list_instances)" == "[]" ]]
+INSTANCE_ID="$(cat ../id)"; code=0; coord_heartbeat 2>/dev/null || code=$?; [[ $code == 1 ]]
+INSTANCE_ID=other; coord_acquire_lock f
+"#;
+    fine(&desk, script);
+    // Without the host's word the project is found from below.
+    fs::create_dir_all(desk.project().join("deep/er")).unwrap();
+    let script = r#"
+set -euo pipefail; unset CLAUDE_PROJECT_DIR; cd deep/er; source "$LIB"
+[[ "$COORD_DIR" == */app/.claude/coordination ]]
+INSTANCE_ID=third; code=0; coord_acquire_lock ../../f 2>/dev/null || code=$?; [[ $code == 10 ]]
+"#;
+    let (code, out, err) = bash(&desk, script, &[]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
+fn the_three_commands_say_what_they_said() {
+    let Some(desk) = ready("the_three_commands") else { return };
+    let script = r#"
+set -euo pipefail; unset CLAUDE_PROJECT_DIR
+is() { local want=$1 code=0; shift; "$@" >out 2>&1 || code=$?; [[ $code == "$want" ]] || { echo "$* gave $code"; cat out; exit 1; }; }
+has() { grep -qF -- "$1" out || { echo "no $1 in:"; cat out; exit 1; }; }
+is 1 "$BIN/coord-lock"; is 1 "$BIN/coord-lock" acquire; is 1 "$BIN/coord-lock" nonsense
+is 0 "$BIN/coord-lock" list
+is 0 "$BIN/coord-lock" acquire f.txt
+is 0 "$BIN/coord-lock" list; has f.txt
+is 0 "$BIN/coord-lock" check f.txt; has "File is not locked (or locked by current instance)"
+is 1 env COORD_SESSION_ID=BOX/b "$BIN/coord-lock" acquire f.txt
+is 1 env COORD_SESSION_ID=BOX/b "$BIN/coord-lock" check f.txt; has "File is locked by another instance"
+is 0 "$BIN/coord-lock" release f.txt
+is 0 "$BIN/coord-lock" cleanup
+is 0 "$BIN/coord-decisions"; is 0 "$BIN/coord-decisions" list
+is 1 "$BIN/coord-decisions" add --category=x; is 1 "$BIN/coord-decisions" list --nonsense
+is 0 "$BIN/coord-decisions" add --category=api-design --title="T t" --description=D
+has "Decision logged: DEC-"; id="$(sed 's/.*: //' out)"
+is 0 "$BIN/coord-decisions" query "$id"; has '"T t"'
+is 0 "$BIN/coord-decisions" query DEC-19700101-0001; [[ ! -s out ]]
+is 0 "$BIN/coord-decisions" list --category=api-design --limit=5; has "T t"
+is 0 "$BIN/coord-status"; has "Active Instances: 0"; has "Total Decisions Logged: 1"
+source "$LIB"; coord_register_instance "The task" reviewer >/dev/null; coord_acquire_lock g.txt
+is 0 "$BIN/coord-status" --verbose; has "Active Instances: 1"; has "Task: The task"; has "    - g.txt"
+has "Total File Locks: 1"; has "T t"
+is 0 "$BIN/coord-status" --json; jq -e '.instances[0].files_locked == ["g.txt"]
+  and (.locks | length) == 1 and (.decisions | length) == 1' out >/dev/null
+is 1 "$BIN/coord-status" --nonsense
+"#;
+    let (code, out, err) = bash(&desk, script, &[]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+/// A folder as the seed leaves it, some of it broken.
+fn old_folder(desk: &Workstation) -> std::path::PathBuf {
+    let dir = desk.home().join("old");
+    fs::create_dir_all(dir.join("locks")).unwrap();
+    fs::create_dir_all(dir.join("heartbeats")).unwrap();
+    let put = |name: &str, v: &Value| fs::write(dir.join(name), v.to_string()).unwrap();
+    let decision = |id: &str, title: &str| {
+        json!({"decision_id": id, "timestamp": "2026-01-08T10:00:00Z", "category": "api-design",
+            "made_by": {"instance_id": "claude-x"}, "title": title, "description": "d",
+            "impact": {"scope": "system", "files_affected": ["a.rs"]}, "status": "accepted"})
+    };
+    let two = [decision("DEC-20260108-0004", "first"), decision("DEC-20260108-0004", "second")];
+    put("decision-log.json", &json!({"schema_version": "1.0.0", "decisions": two}));
+    let instance = |id: &str, ping: &str| {
+        json!({"instance_id": id, "pid": 7, "worktree_path": "/w", "status": "active",
+            "current_task": {"description": "task", "agent_role": "main"},
+            "heartbeat": {"last_ping": ping}, "metadata": {"branch": "main"}})
+    };
+    let all = [instance("live", "2999-01-01T00:00:00Z"), instance("old", "2026-01-08T10:00:00Z")];
+    put("work-registry.json", &json!({"instances": all}));
+    let lock = |path: &str, until: &str| {
+        json!({"file_path": path, "locked_by": {"instance_id": "live"}, "intent": "why",
+            "expires_at": until})
+    };
+    put("locks/a.json", &lock("src/a.rs", "2999-01-01T00:00:00Z"));
+    put("locks/b.json", &lock("src/b.rs", "2026-01-08T10:00:00Z"));
+    fs::write(dir.join("locks/empty.json"), "").unwrap();
+    fs::write(dir.join("heartbeats/broken.json"), "{\"instance_id\":").unwrap();
+    dir
+}
+
+#[test]
+fn an_old_folder_is_taken_over_once() {
+    let desk = Workstation::new("BOX", "ann", "local");
+    let dir = old_folder(&desk);
+    let dir = dir.to_str().unwrap();
+    let first = desk.json(&["import", "coordination", dir]);
+    for (what, n) in [("decisions", 2), ("instances", 1), ("locks", 1), ("expired", 2)] {
+        assert_eq!(first[what], n, "{what} in {first}");
+    }
+    let problems = first["problems"].to_string();
+    assert!(problems.contains("empty.json") && problems.contains("broken.json"), "{problems}");
+    let decisions = desk.json(&["decision", "list"]);
+    let mut ids = texts(rows(&decisions, "decisions"), "display_id");
+    ids.sort();
+    assert_eq!(ids, ["DEC-20260108-0004", "DEC-20260108-0005"], "the seed gives ids twice");
+    assert_eq!(decisions["decisions"][0]["decided_at"], "2026-01-08T10:00:00Z");
+    desk.coord(&["lock", "check", "src/a.rs"]).exits(10).complains("Locked by: live");
+    let before = [desk.json(&["lock", "list"]), desk.json(&["decision", "list"])];
+    let again = desk.json(&["import", "coordination", dir]);
+    assert_eq!((&again["decisions"], &again["known_before"]), (&0.into(), &4.into()), "{again}");
+    assert_eq!(before[1], desk.json(&["decision", "list"]));
+    assert_eq!(rows(&before[0], "locks").len(), rows(&desk.json(&["lock", "list"]), "locks").len());
+    desk.coord(&["import", "coordination", "no-such-folder"]).exits(2);
+}
+
+#[test]
+fn what_is_written_can_be_taken_over_elsewhere() {
+    let desk = Workstation::new("BOX", "ann", "local");
+    desk.coord(&["session", "register", "--task", "t", "--role", "r"]).exits(0);
+    desk.coord(&["lock", "acquire", "a.rs", "why"]).exits(0);
+    desk.coord(&["decision", "add", "security", "No plain tokens", "--alternative", "x"]).exits(0);
+    let dir = desk.home().join("out");
+    let dir = dir.to_str().unwrap();
+    desk.coord(&["export", "coordination", dir]).exits(0).says("1 instances, 1 locks, 1 decisions");
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(format!("{dir}/{name}")).unwrap()).unwrap()
+    };
+    let (registry, log) = (read("work-registry.json"), read("decision-log.json"));
+    assert_eq!(registry["instances"][0]["files_locked"], json!(["a.rs"]), "{registry}");
+    assert_eq!(text(&log["decisions"][0]["title"]), "No plain tokens");
+    let other = Workstation::new("OTHER", "bob", "local");
+    let taken = other.json(&["import", "coordination", dir]);
+    for what in ["decisions", "instances", "locks"] {
+        assert_eq!(taken[what], 1, "{what} in {taken}");
+    }
+    let shown = other.json(&["decision", "show", text(&log["decisions"][0]["decision_id"])]);
+    assert_eq!(shown["alternatives"], json!(["x"]), "{shown}");
+}
+
+#[test]
+fn scripts_at_once_leave_whole_documents() {
+    let Some(desk) = ready("scripts_at_once") else { return };
+    fine(&desk, "coord_init");
+    thread::scope(|scope| {
+        for n in 0..8 {
+            let desk = &desk;
+            scope.spawn(move || {
+                fine(
+                    desk,
+                    &format!(
+                        "INSTANCE_ID=i{n}\ncoord_register_instance t{n} >/dev/null\n\
+                    coord_acquire_lock f{n}\ncoord_log_decision testing d{n} x >/dev/null"
+                    ),
+                );
+            });
+        }
+    });
+    thread::sleep(Duration::from_millis(10));
+    let script = r#"
+jq -e '.instances | length == 8' "$REGISTRY_FILE" >/dev/null
+jq -e '(.decisions | length == 8) and ([.decisions[].decision_id] | unique | length == 8)' "$DECISIONS_FILE" >/dev/null
+[[ "$(ls "$LOCKS_DIR" | wc -l)" == 8 && -z "$(find "$COORD_DIR" -name '*.tmp')" ]]
+"#;
+    fine(&desk, script);
+}
