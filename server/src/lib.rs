@@ -15,3 +15,4 @@ pub mod serve;
 pub mod service;
 pub mod settings;
 pub mod store;
+mod turn;

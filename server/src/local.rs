@@ -1,7 +1,7 @@
 //! The engine of one workstation: several processes share a database file, no process of it runs on.
 //! Each call opens the file, runs in one transaction, and is gone (design 2, "local authority").
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use coord_protocol::edge::{Clock, Rng, fresh_id};
@@ -15,6 +15,7 @@ use crate::api::{self, Call, Handler, Reply, Routed};
 use crate::service::once::forget_old_keys;
 use crate::service::{Cx, Rules};
 use crate::store::{OpenError, Stored, Tx, View, open_shared};
+use crate::turn;
 
 /// One write in so many also forgets old keys.
 const FORGET_ONE_IN: u64 = 1_000;
@@ -27,7 +28,12 @@ pub struct Local<'a> {
     rng: &'a dyn Rng,
     /// Names this run of the machine: boot times of two runs cannot be compared.
     boot_id: String,
+    /// The file beside the database whose lock divides the writers; where there are any others.
+    turns: Option<PathBuf>,
 }
+
+/// How long a write waits for its turn. SQLite's own patience comes on top.
+const TURN_WITHIN: Duration = Duration::from_secs(2);
 
 impl<'a> Local<'a> {
     /// Opens the file, making it when it is missing.
@@ -38,7 +44,8 @@ impl<'a> Local<'a> {
         rng: &'a dyn Rng,
         boot_id: String,
     ) -> Result<Self, OpenError> {
-        Ok(Self::over(open_shared(path)?, rules, clock, rng, boot_id))
+        let turns = Some(PathBuf::from(format!("{}.turn", path.display())));
+        Ok(Self { turns, ..Self::over(open_shared(path)?, rules, clock, rng, boot_id) })
     }
 
     /// Over an open database.
@@ -49,7 +56,7 @@ impl<'a> Local<'a> {
         rng: &'a dyn Rng,
         boot_id: String,
     ) -> Self {
-        Self { conn, rules, clock, rng, boot_id }
+        Self { conn, rules, clock, rng, boot_id, turns: None }
     }
 
     /// What is in the database.
@@ -124,6 +131,7 @@ impl<'a> Local<'a> {
 
     /// Runs in one transaction.
     pub(crate) fn write<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {
+        let _turn = self.turns.as_deref().and_then(|file| turn::take(file, TURN_WITHIN));
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let done = run(&Tx::new(&self.conn));
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };

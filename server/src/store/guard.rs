@@ -250,7 +250,7 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

@@ -21,8 +21,8 @@ use rusqlite::Connection;
 pub use applied::Applied;
 pub use claims::ClaimRow;
 pub use feed::{Changed, Changes, RowMap, Scope};
-pub(crate) use guard::configure;
 pub use guard::{OpenError, Store, is_damage, open_disposable, open_shared};
+pub(crate) use guard::{configure, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 
