@@ -245,8 +245,9 @@ pub(super) fn granted(answer: &Value) -> String {
 pub(super) fn row(l: &Lock) -> String {
     let until = l.expires_at.map_or("until released".to_owned(), |t| format!("until {t}"));
     let why = l.description.as_deref().map(|d| format!("  {}", line(d))).unwrap_or_default();
+    let half = if l.provisional { "  (provisional)" } else { "" };
     format!(
-        "{}  {}  {}  {}  {until}{why}",
+        "{}  {}  {}  {}  {until}{why}{half}",
         l.id,
         line(&l.project_key),
         line(&l.resource),

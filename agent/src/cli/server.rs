@@ -9,6 +9,7 @@ use coord_server::serve::{ServeError, bind, log_to_stderr};
 use coord_server::settings::{BadSetting, Settings, yes};
 use serde_json::json;
 
+use super::sync::was_carried;
 use crate::config::env::Env;
 use crate::config::paths::Paths;
 use crate::context::Context;
@@ -240,7 +241,7 @@ fn welcome(cx: &Context, url: &str, database: &Path) -> String {
     } else {
         format!("  token     {state}/token (your own coord commands find it by themselves)\n")
     };
-    let carry = if cx.local_store().exists() {
+    let carry = if cx.local_store().exists() && !was_carried(cx, url) {
         format!(
             "\nSessions here worked without a server before. What is open there is not lost:\n\
              \x20 {coord} sync --from-local\n"

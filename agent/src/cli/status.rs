@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use coord_protocol::wire::{ClaimKind, Lock, Session, Status};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::reading::{Query, read};
+use super::reading::{Query, count, in_queue, read};
 use super::writing::waiting_here;
 use crate::context::Context;
 use crate::outbox::dead;
@@ -30,19 +30,24 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     let mut out = vec![format!("you are {} ({})", line(&cx.session.id), line(&cx.base))];
     out.push(format!("unread messages: {}", s.unread_messages));
     out.push(format!("open todos: {}", s.open_todos));
-    section(&mut out, "locks", &s.active_locks, |l| {
+    let locks = (&s.active_locks[..], &raw["active_locks"]);
+    section(&mut out, "locks", locks, |l| {
         if a.verbose { lock_in_full(l) } else { super::lock::row(l) }
     });
-    section(&mut out, "components", &s.recent_components, super::component::row);
-    section(&mut out, "workflows", &s.active_workflows, super::workflow::row);
-    section(&mut out, "sessions", &s.sessions, |one| with_files(one, &s.active_locks));
+    let components = (&s.recent_components[..], &raw["recent_components"]);
+    section(&mut out, "components", components, super::component::row);
+    let workflows = (&s.active_workflows[..], &raw["active_workflows"]);
+    section(&mut out, "workflows", workflows, super::workflow::row);
+    let sessions = (&s.sessions[..], &Value::Null);
+    section(&mut out, "sessions", sessions, |one| with_files(one, &s.active_locks));
     out.push(format!("locks in all: {}, decisions: {}", s.lock_count, s.decision_count));
     if a.verbose {
-        section(&mut out, "last decisions", &s.recent_decisions, super::decision::row);
+        let decisions = (&s.recent_decisions[..], &raw["recent_decisions"]);
+        section(&mut out, "last decisions", decisions, super::decision::row);
     }
     let waiting = waiting_here(cx);
     if waiting > 0 {
-        out.push(format!("waiting here: {waiting} writes not acknowledged by the server"));
+        out.push(format!("{} here: `coord outbox list`", count(waiting, "write")));
     }
     let elsewhere = cx.other_outboxes().len();
     if elsewhere > 0 {
@@ -56,13 +61,23 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     Ok(Report::new(out.join("\n"), json))
 }
 
-fn section<T>(out: &mut Vec<String>, title: &str, rows: &[T], row: impl Fn(&T) -> String) {
+/// Rows under a title. `raw` is the same list as it came: it says which of them only wait here.
+fn section<T>(
+    out: &mut Vec<String>,
+    title: &str,
+    (rows, raw): (&[T], &Value),
+    row: impl Fn(&T) -> String,
+) {
     out.push(
         format!("{title}: {}", if rows.is_empty() { "none".to_owned() } else { String::new() })
             .trim_end()
             .to_owned(),
     );
-    out.extend(rows.iter().map(|r| format!("  {}", row(r))));
+    for (n, one) in rows.iter().enumerate() {
+        let text = row(one);
+        let text = if raw[n]["queued"] == true { in_queue(&text) } else { text };
+        out.push(format!("  {text}"));
+    }
 }
 
 /// A session, and the files that it holds.

@@ -121,8 +121,13 @@ fn earlier_news(cx: &Context, now: &Drained, out: &mut Vec<String>) -> News {
 }
 
 /// Up to where the local store was carried over to a server: in the state folder.
-fn carried_note(cx: &Context) -> String {
-    format!("carried-{:08x}", short_hash(&cx.base))
+fn carried_note(base: &str) -> String {
+    format!("carried-{:08x}", short_hash(base))
+}
+
+/// Whether anything was carried over to this server before.
+pub(super) fn was_carried(cx: &Context, base: &str) -> bool {
+    cx.state.len(&carried_note(base)).is_ok_and(|len| len.is_some())
 }
 
 fn carry_over(cx: &Context) -> Result<Carried, CliError> {
@@ -135,7 +140,7 @@ fn carry_over(cx: &Context) -> Result<Carried, CliError> {
         return Ok(Carried::default());
     }
     let failed = |e: CarryError| CliError::new(exit::NOT_DURABLE, format!("nothing is lost: {e}"));
-    let note = carried_note(cx);
+    let note = carried_note(&cx.base);
     let since = cx.state.read(&note, 0).unwrap_or_default();
     let since = String::from_utf8(since).unwrap_or_default();
     let (writes, cursor) = open_in(&local, since.trim(), cx.clock.wall()).map_err(failed)?;
