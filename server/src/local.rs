@@ -33,7 +33,7 @@ pub struct Local<'a> {
 }
 
 /// How long a write waits for its turn. SQLite's own patience comes on top.
-const TURN_WITHIN: Duration = Duration::from_secs(2);
+const TURN_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl<'a> Local<'a> {
     /// Opens the file, making it when it is missing.

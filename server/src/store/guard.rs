@@ -15,9 +15,9 @@ use crate::edge::{network_file_system, network_file_systems_allowed};
 const SQLITE_OLDEST: i32 = 3_051_003;
 /// How long processes that open a shared file at once wait for each other.
 const OPEN_SHARED_WITHIN: Duration = Duration::from_secs(1);
-/// How often a process asks again for a shared file that another one writes, every 1 to 2 ms: some
-/// seconds. SQLite's own waits grow to 100 ms, and of many writers some would never come in.
-const SHARED_TRIES: i32 = 4_000;
+/// How often a process asks again for a shared file that another one writes, every 1 to 2 ms: about a
+/// second. SQLite's own waits grow to 100 ms, and of many writers some would never come in.
+const SHARED_TRIES: i32 = 600;
 /// How long a write waits for a lock that a foreign program holds.
 const BUSY: Duration = Duration::from_secs(1);
 const STATEMENTS_CACHED: usize = 128;
