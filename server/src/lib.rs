@@ -13,4 +13,5 @@ pub mod replica;
 pub mod serve;
 pub mod service;
 pub mod settings;
+mod start;
 pub mod store;

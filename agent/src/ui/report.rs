@@ -1,6 +1,7 @@
 //! A command's outcome, and the one place that writes it to the terminal: the answer to stdout,
 //! everything else to stderr.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -96,7 +97,8 @@ impl Report {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        self.text.push_str(&format!("(as of {age} ago; the server cannot be asked now: {why})"));
+        // Writing into a text cannot fail.
+        let _ = write!(self.text, "(as of {age} ago; the server cannot be asked now: {why})");
         if let Some(fields) = self.json.as_object_mut() {
             let as_of = json!({"age_secs": stale.age.as_secs(), "why": stale.why});
             fields.insert("as_of".to_owned(), as_of);
