@@ -66,7 +66,7 @@ pub struct Scope {
 impl View<'_> {
     /// The place of the latest change.
     pub fn feed_head(&self) -> Stored<i64> {
-        self.number("SELECT MAX(seq) FROM change", [])
+        self.number("SELECT COALESCE(MAX(seq), 0) FROM change", [])
     }
 
     /// The run of the engine that is on.
