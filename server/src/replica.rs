@@ -453,6 +453,15 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_is_judged_also_where_the_server_was_never_heard() {
+        let desk = Desk::new();
+        let mut r = desk.replica();
+        r.refresh("1", || vec![claim(1, "A/x", "src/**")]).unwrap();
+        assert_eq!(r.would_answer(&claim(2, "B/y", "src/a.rs").request).unwrap().status, 409);
+        assert_eq!(r.would_answer(&claim(2, "B/y", "docs/a.md").request).unwrap().status, 201);
+    }
+
+    #[test]
     fn a_claim_is_judged_by_what_is_known_and_has_no_fence() {
         let desk = Desk::new();
         let mut r = desk.replica();
@@ -468,6 +477,10 @@ mod tests {
         let lock: Value = serde_json::from_str(&granted.body).unwrap();
         assert_eq!((granted.status, &lock["provisional"]), (201, &json!(true)), "{lock}");
         assert_eq!(lock["fence"], Value::Null);
+        // Also when it only extends what the server granted.
+        let again = answer(&r, &claim(4, "A/x", "src/**"));
+        let lock: Value = serde_json::from_str(&again.body).unwrap();
+        assert_eq!((&lock["renewed"], &lock["fence"]), (&json!(true), &Value::Null));
         // A trial leaves nothing; what waits does.
         assert_eq!(answer(&r, &claim(3, "B/z", "docs/a")).status, 201);
         r.refresh("1", || vec![free.clone()]).unwrap();
