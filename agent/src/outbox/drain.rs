@@ -366,6 +366,7 @@ impl Run<'_> {
     /// Puts results on record: dead letters first and durably, then the journal.
     fn settle(&mut self, answered: Vec<(Request, Verdict, EntryDone)>) -> io::Result<Halt> {
         let now = self.t.clock.wall();
+        let applied_before = self.report.applied.len();
         let mut letters = Vec::new();
         let mut noted = Vec::new();
         let mut halt = Ok(());
@@ -394,6 +395,7 @@ impl Run<'_> {
                 break;
             }
         }
+        self.t.keeper.settled(&self.report.applied[applied_before..]);
         dead::add(self.t.disk, &letters)?;
         journal::note(self.t.disk, &noted)?;
         Ok(halt)
