@@ -226,6 +226,7 @@ impl<'a> Replica<'a> {
     /// Brings `ahead` in line with what waits. `print` stands for the outboxes as they are; when it
     /// is what it was, nothing is done. The caller keeps others from doing the same at once.
     pub fn refresh(&mut self, print: &str, waiting: impl FnOnce() -> Vec<Waiting>) -> Stored<()> {
+        self.set_clocks()?;
         if self.is_in_line(print)? {
             return Ok(());
         }
@@ -249,6 +250,18 @@ impl<'a> Replica<'a> {
             }
             tx.set_note(DONE, print)
         })
+    }
+
+    /// Until the server was heard in this run of the machine, both go by the wall clock as it is now,
+    /// and from there by the boot clock: steps of the wall clock end no claim (G28, G38).
+    fn set_clocks(&self) -> Stored<()> {
+        for local in [&self.base, &self.ahead] {
+            if local.view().boot_anchor(&self.boot_id)?.is_none() {
+                let anchor = self.base.time(&self.seen())?.0.saturating_sub(self.clock.boot().0);
+                local.write(|tx| tx.set_boot_anchor(&self.boot_id, anchor))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether `ahead` is up to date with this state of the outboxes.
