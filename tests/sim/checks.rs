@@ -10,13 +10,14 @@ use coord_agent::outbox::files::{ASIDE, DEAD, JOURNAL, QUEUE, TMP_PREFIX};
 use crate::chance::Dice;
 use crate::disk::SimDisk;
 use crate::faults::Faults;
-use crate::workload::{DRAIN_BUDGET, Kit};
+use crate::kit::{DRAIN_BUDGET, Kit};
+use crate::leases::Claim;
+use crate::mirror;
+use crate::server::Server;
 use crate::world::{MINUTE, Sim};
 
 /// Drains until there must be rest, ten minutes apart.
 const DRAINS_MAX: usize = 90;
-/// A claim may be granted so much after its time: for it is judged before it is sent.
-const GRANT_SLACK_MS: i64 = 180_000;
 
 /// Ends all trouble.
 pub(crate) fn heal(sim: &Arc<Sim>) {
@@ -41,6 +42,11 @@ pub(crate) fn settle(sim: &Arc<Sim>) {
             return sim.look().fail(why);
         }
         letters.extend(sim.run(machine, 0, |pid| letters_of(sim, pid)).unwrap_or_default());
+    }
+    for machine in 0..machines {
+        if let Err(why) = mirror::check(sim, machine) {
+            return sim.look().fail(why);
+        }
     }
     let judged = judge(sim, &letters);
     if let Err(why) = judged {
@@ -96,16 +102,33 @@ fn judge(sim: &Arc<Sim>, letters: &[Letter]) -> Result<(), String> {
         }
     }
     world.ledger.settle(letters)?;
-    for (text, at) in world.server.grants() {
-        world.ledger.check_grant(&text, at, GRANT_SLACK_MS)?;
+    for claim in world.leases.all().iter().filter(|c| c.waits) {
+        settled(claim, &world.server, letters)?;
     }
-    let (now, dice) = (world.true_time(), Dice::new(&mut world.chance));
-    let replayed = world.server.replay_all(now, &dice)?;
+    let operations = world.history.judge(&world.server, world.now())?;
+    world.note(&format!("{operations} operations on locks"));
+    world.mark_often("lock history", operations);
+    let dice = Dice::new(&mut world.chance);
+    world.start_server(&dice);
+    let replayed = world.server.replay_all(&dice)?;
     world.note(&format!("{replayed} answers replayed"));
-    let again = world.server.new_effects(now);
-    if again.messages.is_empty() && again.todos.is_empty() {
+    let again = world.server.new_effects();
+    if again.messages.is_empty() && again.todos.is_empty() && again.notices.is_empty() {
         Ok(())
     } else {
         Err(format!("replayed requests took effect again: {again:?}"))
+    }
+}
+
+/// Every claim that was acknowledged as waiting was judged, and a refusal is on record here.
+fn settled(claim: &Claim, server: &Server, letters: &[Letter]) -> Result<(), String> {
+    let letter = letters.iter().find(|l| l.id.as_deref() == Some(claim.key.as_str()));
+    match (server.answer(&claim.key).map(|a| a.status), letter) {
+        (Some(200 | 201), _) | (Some(409), Some(_)) => Ok(()),
+        // Its time was over, and the server takes no batches.
+        (None, Some(letter)) if letter.status == Some(410) => Ok(()),
+        (status, letter) => {
+            Err(format!("a claim that waited ended as {status:?}, {letter:?}: {claim:?}"))
+        }
     }
 }
