@@ -63,6 +63,15 @@ pub struct Replica<'a> {
     boot_id: String,
 }
 
+/// Where a replica stands before a piece of the feed is read.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where the piece begins; `None`: at the beginning of the feed.
+    pub cursor: Option<String>,
+    /// What was put into `base` until then.
+    version: u64,
+}
+
 /// What is read, and how far it can be trusted.
 #[derive(Debug)]
 pub struct Answer {
@@ -127,22 +136,24 @@ impl<'a> Replica<'a> {
         self.base.view()
     }
 
-    /// Where to go on reading the feed; `None`: from its beginning.
-    pub fn cursor(&self, scope: &str) -> Stored<Option<String>> {
+    /// Where to go on reading the feed.
+    pub fn place(&self, scope: &str) -> Stored<Place> {
+        let version = self.version()?;
         let view = self.seen();
-        Ok(if view.note(SCOPE)?.as_deref() == Some(scope) { view.note(CURSOR)? } else { None })
+        let known = view.note(SCOPE)?.as_deref() == Some(scope);
+        Ok(Place { cursor: if known { view.note(CURSOR)? } else { None }, version })
     }
 
-    /// Takes in a piece of the feed that was read from `since` on. False: another process has gone on
-    /// from there meanwhile, and this piece is not needed.
-    pub fn absorb(&self, scope: &str, since: Option<&str>, feed: &ChangeFeed) -> Stored<bool> {
+    /// Takes in a piece of the feed that was read from `place` on. False: another process has gone on
+    /// from there meanwhile, or has noted what may be later than this piece, which is not needed.
+    pub fn absorb(&self, scope: &str, place: &Place, feed: &ChangeFeed) -> Stored<bool> {
         let (wall, boot) = (self.clock.wall(), self.clock.boot());
-        let version = self.version()?;
+        let version = place.version;
         self.base.write(|tx| {
             let here = tx
                 .note(CURSOR)?
                 .filter(|_| tx.note(SCOPE).ok().flatten().as_deref() == Some(scope));
-            if here.as_deref() != since {
+            if here != place.cursor || self.version()? != version {
                 return Ok(false);
             }
             if feed.reset {
@@ -391,12 +402,12 @@ mod tests {
         /// Reads the feed to its end, in small pieces.
         fn pull(&self, r: &Replica<'_>) {
             loop {
-                let since = r.cursor("").unwrap();
-                let from = since.as_deref().unwrap_or_default();
+                let place = r.place("").unwrap();
+                let from = place.cursor.as_deref().unwrap_or_default();
                 let target = format!("/api/coord/changes?limit=2&since={from}");
                 let feed = self.ask("GET", &target, &Value::Null).body;
                 let feed: ChangeFeed = serde_json::from_str(&feed).unwrap();
-                assert!(r.absorb("", since.as_deref(), &feed).unwrap());
+                assert!(r.absorb("", &place, &feed).unwrap());
                 if !feed.more {
                     return;
                 }
@@ -512,13 +523,30 @@ mod tests {
         let piece = desk.ask("GET", "/api/coord/changes", &Value::Null).body;
         let piece: ChangeFeed = serde_json::from_str(&piece).unwrap();
         desk.ask("POST", "/api/coord/todos", &json!({"text": "2"}));
+        let begin = r.place("").unwrap();
         desk.pull(&r);
-        assert!(!r.absorb("", None, &piece).unwrap());
+        assert!(!r.absorb("", &begin, &piece).unwrap());
         assert_eq!(get(&r, "/api/coord/todos", false)["count"], 2);
         // Another scope is another copy: it begins anew.
-        assert_eq!(r.cursor("B").unwrap(), None);
-        assert!(r.absorb("B", None, &piece).unwrap());
+        let other = r.place("B").unwrap();
+        assert_eq!(other.cursor, None);
+        assert!(r.absorb("B", &other, &piece).unwrap());
         assert_eq!(get(&r, "/api/coord/todos", false)["count"], 1);
+    }
+
+    #[test]
+    fn a_piece_from_before_a_grant_does_not_hide_it() {
+        let desk = Desk::new();
+        let r = desk.replica();
+        let begin = r.place("").unwrap();
+        let piece = desk.ask("GET", "/api/coord/changes", &Value::Null).body;
+        let piece: ChangeFeed = serde_json::from_str(&piece).unwrap();
+        let ask = json!({"project_key": "p", "session_id": "A/x", "resource": "r"});
+        let lock = desk.ask("POST", "/api/coord/locks", &ask).body;
+        r.note_claim(&serde_json::from_str(&lock).unwrap(), false).unwrap();
+        assert!(!r.absorb("", &begin, &piece).unwrap());
+        desk.pull(&r);
+        assert_eq!(get(&r, "/api/coord/locks", false)["count"], 1);
     }
 
     #[test]
