@@ -116,14 +116,14 @@ fn with_ids(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {
     text.split_inclusive('\n').map(with_id).collect::<String>().into_bytes()
 }
 
-/// The planted bug of believing a torn record: it is taken for the first entry that it may mean.
+/// The planted bug of believing a torn record: it is taken for the last entry that it may mean.
 fn complete_last(journal: &mut Vec<u8>, queue: &[u8]) {
     let from = journal.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let (last, queue) = (String::from_utf8_lossy(&journal[from..]), String::from_utf8_lossy(queue));
     let Some(begun) = last.strip_prefix("{\"id\":\"") else { return };
     let begun = begun.split('"').next().unwrap_or_default().to_owned();
-    let mut ids = queue.split("\"id\":\"").skip(1).filter_map(|rest| rest.split('"').next());
-    if let Some(id) = ids.find(|id| id.starts_with(&begun)) {
+    let ids = queue.split("\"id\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+    if let Some(id) = ids.filter(|id| id.starts_with(&begun)).last() {
         journal.truncate(from);
         journal.extend_from_slice(format!("{{\"id\":\"{id}\",\"st\":200}}\n").as_bytes());
     }

@@ -2,7 +2,7 @@
 //! the other (Wing and Gong's search, with a memory of where it has been as in Lowe's). A lease may
 //! end at any moment after its deadline.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Steps of a search before it is given up as undecided.
 const STEPS_MAX: usize = 400_000;
@@ -50,16 +50,18 @@ struct Grant {
 }
 
 /// Where a search stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct State {
     done: Vec<bool>,
     live: BTreeMap<String, Grant>,
+    /// Over by their time, which the server has perhaps not noted.
+    lapsed: BTreeSet<String>,
     fence: i64,
     now: u64,
 }
 
-/// The locks that must be live for this to be said.
-fn needs<'a>(did: &'a Did) -> &'a [String] {
+/// The locks without which this would not be said.
+fn needs(did: &Did) -> &[String] {
     match did {
         Did::Renewed(id, _) | Did::Released(id) | Did::NotYours(id) => std::slice::from_ref(id),
         Did::Refused(ids) | Did::ReleasedAll(ids) => ids,
@@ -70,11 +72,17 @@ fn needs<'a>(did: &'a Did) -> &'a [String] {
 impl State {
     /// Whether something that is still to come needs a lock that is over now.
     fn is_hopeless(&self, before: &Self, ops: &[Op]) -> bool {
-        let gone = |id: &&String| !self.live.contains_key(*id);
-        let gone: Vec<&String> = before.live.keys().filter(gone).collect();
-        let to_come = (0..ops.len()).filter(|n| !self.done[*n]);
-        !gone.is_empty()
-            && to_come.into_iter().any(|n| needs(&ops[n].did).iter().any(|id| gone.contains(&id)))
+        let was = |id: &String| before.live.contains_key(id) || before.lapsed.contains(id);
+        let lost = |did: &Did| needs(did).iter().any(|id| was(id) && !self.has(did, id));
+        let same = self.live.len() == before.live.len() && self.lapsed.len() == before.lapsed.len();
+        !same && (0..ops.len()).any(|n| !self.done[n] && lost(&ops[n].did))
+    }
+
+    /// Whether a lock is there for what is said of it: one that is over by its time can be given
+    /// back, as long as nobody else has looked at it.
+    fn has(&self, did: &Did, id: &str) -> bool {
+        let late = matches!(did, Did::Released(_) | Did::ReleasedAll(_));
+        self.live.contains_key(id) || late && self.lapsed.contains(id)
     }
 
     /// Nothing but that one operation is done.
@@ -86,6 +94,7 @@ impl State {
     fn expire(&mut self, ids: &[String], latest: u64) -> Option<()> {
         for id in ids {
             self.now = self.now.max(self.live.remove(id)?.ends);
+            self.lapsed.insert(id.clone());
         }
         (self.now <= latest).then_some(())
     }
@@ -101,7 +110,7 @@ impl State {
         let mut next = self.clone();
         next.done[n] = true;
         next.now = next.now.max(op.asked);
-        if next.now > op.answered || needs(&op.did).iter().any(|id| !self.live.contains_key(id)) {
+        if next.now > op.answered || needs(&op.did).iter().any(|id| !self.has(&op.did, id)) {
             return None;
         }
         match &op.did {
@@ -110,6 +119,8 @@ impl State {
                 let own = |g: &Grant| g.session == op.session && g.resource == op.resource;
                 over.extend(self.live.iter().filter(|(_, g)| own(g)).map(|(id, _)| id.clone()));
                 next.expire(&over, op.answered)?;
+                // These the server has noted.
+                next.lapsed.retain(|id| !over.contains(id));
                 if *fence <= self.fence || self.live.contains_key(id) {
                     return None;
                 }
@@ -136,11 +147,11 @@ impl State {
                 next.expire(&others, op.answered)?;
             }
             Did::Released(id) => {
-                let grant = next.live.remove(id)?;
                 // Not its own: only when its time was over.
-                if grant.session != op.session {
-                    next.now = next.now.max(grant.ends);
+                if let Some(g) = next.live.remove(id).filter(|g| g.session != op.session) {
+                    next.now = next.now.max(g.ends);
                 }
+                next.lapsed.remove(id);
                 (next.now <= op.answered).then_some(())?;
             }
             Did::WasOver(id) => {
@@ -157,6 +168,7 @@ impl State {
                 let (listed, unlisted): (Vec<String>, Vec<String>) =
                     own.into_iter().partition(|id| ids.contains(id));
                 next.live.retain(|id, _| !listed.contains(id));
+                next.lapsed.retain(|id| !ids.contains(id));
                 next.expire(&unlisted, op.answered)?;
             }
         }
@@ -197,7 +209,7 @@ fn successors(
 
 /// An error: it could not have happened, or that could not be decided.
 pub(crate) fn check(ops: &[Op], touch: fn(&str, &str) -> bool) -> Result<(), String> {
-    let begin = State { done: vec![false; ops.len()], live: BTreeMap::new(), fence: 0, now: 0 };
+    let begin = State { done: vec![false; ops.len()], ..State::default() };
     let mut seen = HashSet::new();
     let mut open = vec![begin];
     let mut farthest = 0;

@@ -3,7 +3,7 @@
 //! does the same.
 //!
 //! `COORD_SIM_SEEDS=<n>` runs more seeds, `COORD_SIM_SEED=<n>` one of them, `COORD_SIM_TRACE=1`
-//! prints all that happens in it.
+//! prints all that happens in it. `COORD_SIM_BUG=<names>` plants these bugs only.
 
 #![expect(clippy::print_stderr, reason = "a simulation tells what it did")]
 

@@ -14,7 +14,7 @@ use crate::planted::Planted;
 use crate::renamed;
 use crate::server::{INSTANCE, Start};
 use crate::stranger;
-use crate::tampered;
+use crate::tampered::{self, FEED};
 use crate::world::{MINUTE, Sim, World};
 
 /// The server fails on requests with this in their body.
@@ -193,8 +193,9 @@ impl Net for SimNet {
         let planted = self.sim.look().planted;
         if planted != Some(Planted::NewIdEachTry) {
             let out = tampered::outgoing(self, out, planted);
+            let version = tampered::version(self);
             let answer = self.send(&out, budget);
-            tampered::arrived(self, &out, &answer, planted);
+            tampered::arrived(self, &out, &answer, &version);
             return answer;
         }
         let (out, ids) = renamed::outgoing(out, &mut self.sim.look().chance);
@@ -233,7 +234,12 @@ impl SimNet {
                 if fate == Fate::Twice {
                     self.sim.look().send_late(call, 0);
                 }
-                // The server is done, and the answer is on its way.
+                // The server is done, and the answer is on its way; a long one for longer.
+                if out.path.starts_with(FEED) {
+                    let most = *self.sim.look().chance.pick(&[1_000, 100_000, 1_500_000]);
+                    let micros = self.sim.look().chance.below(most);
+                    self.sim.sleep(self.pid, micros);
+                }
                 drop(self.sim.turn(self.pid));
                 match fate {
                     Fate::LostAfter => self.time_out(budget),

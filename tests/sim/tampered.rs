@@ -16,7 +16,8 @@ use crate::planted::Planted;
 use crate::verdicts::LOCKS;
 use crate::world::World;
 
-const FEED: &str = "/api/coord/changes";
+/// Where the change feed is read.
+pub(crate) const FEED: &str = "/api/coord/changes";
 
 /// What leaves the workstation instead.
 pub(crate) fn outgoing(net: &SimNet, out: &Outgoing, planted: Option<Planted>) -> Outgoing {
@@ -62,12 +63,19 @@ pub(crate) fn after(world: &World, call: &Call) {
     }
 }
 
-/// A piece of the feed has arrived.
+/// The version of the replica at this moment.
+pub(crate) fn version(net: &SimNet) -> String {
+    let world = net.sim.look();
+    let machine = &world.machines[world.processes[net.pid].machine];
+    Copies::note(&machine.copies.base, "replica_version").unwrap_or_default()
+}
+
+/// A piece of the feed has arrived; when it was asked for, the replica had this version.
 pub(crate) fn arrived(
     net: &SimNet,
     out: &Outgoing,
     answer: &Result<Incoming, NetError>,
-    planted: Option<Planted>,
+    version: &str,
 ) {
     let Ok(answer) = answer else { return };
     if !out.path.starts_with(FEED) || answer.status != 200 {
@@ -78,10 +86,12 @@ pub(crate) fn arrived(
     let machine = world.processes[net.pid].machine;
     let since = out.path.rsplit_once("since=").map_or("", |(_, since)| since);
     let base = &world.machines[machine].copies.base;
-    let not_needed = Copies::note(base, "feed_cursor").unwrap_or_default() != since;
-    if planted == Some(Planted::ReplicaRegresses) && not_needed && !since.is_empty() {
-        let sql = "UPDATE meta SET value = ?1 WHERE name = 'feed_cursor'";
-        base.execute(sql, [since]).expect("the table is there");
+    let note = |name: &str| Copies::note(base, name).unwrap_or_default();
+    let not_needed = note("feed_cursor") != since || note("replica_version") != version;
+    if world.planted == Some(Planted::ReplicaRegresses) && !since.is_empty() {
+        let sql = "UPDATE meta SET value = ?2 WHERE name = ?1";
+        base.execute(sql, ["feed_cursor", since]).expect("the table is there");
+        base.execute(sql, ["replica_version", version]).expect("the table is there");
     }
     if not_needed {
         world.mark("feed: not needed");

@@ -65,7 +65,9 @@ impl Hand {
                 Role::Session => self.act(sim, pid),
                 Role::Drainer => {
                     let force = sim.look().chance.hit(100_000);
-                    Kit::new(sim, pid).drain(DRAIN_BUDGET, force);
+                    let kit = Kit::new(sim, pid);
+                    kit.drain(DRAIN_BUDGET, force);
+                    kit.pull(&self.session());
                 }
                 Role::Stranger | Role::Dribbler => self.append(sim, pid),
                 Role::Editor => edit(sim, pid),
