@@ -64,7 +64,12 @@ impl Faults {
             no_batch: some(&[1]) > 0 && some(&[1]) > 0,
             poisons: some(&[0, 1, 2]),
             sticky: some(&[500_000, 900_000]),
-            fates: Fate::BAD.iter().filter(|_| some(&[1]) > 0).copied().collect(),
+            fates: Fate::BAD.iter().filter(|_| some(&[1]) > 0).flat_map(|f| weighted(*f)).collect(),
         }
     }
+}
+
+/// Strangers say many different things, so they come more often.
+fn weighted(fate: Fate) -> Vec<Fate> {
+    vec![fate; if fate == Fate::Stranger { 3 } else { 1 }]
 }
