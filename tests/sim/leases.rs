@@ -175,8 +175,10 @@ impl Leases {
 
     /// A session asks to end this lock, or all of its own.
     pub(crate) fn give_up(&mut self, session: &str, lock: Option<&str>) {
-        let its =
-            |c: &&mut Claim| c.session == session && lock.is_none_or(|l| c.lock == l || c.key == l);
+        let of = |l: &str| self.claims.iter().find(|c| c.lock == l || c.key == l);
+        let resource = lock.and_then(of).map(|c| c.resource);
+        // Also what was to extend it, and has no answer yet.
+        let its = |c: &&mut Claim| c.session == session && resource.is_none_or(|r| c.resource == r);
         for c in self.claims.iter_mut().filter(its) {
             c.stand = Stand::Over;
             c.given_up = true;

@@ -167,7 +167,8 @@ impl World {
         let now = self.now();
         while let Some(at) = self.late.iter().position(|l| l.due <= now) {
             let late = self.late.remove(at);
-            if self.server.away_until <= now {
+            // Nothing is on its way for longer, though nobody looked.
+            if self.server.away_until <= now && now < late.due + MINUTE {
                 self.mark("late request arrived");
                 self.serve(&late.call, true);
             }
