@@ -23,7 +23,7 @@ use crate::config::session::{self, SessionName};
 use crate::local_server;
 use crate::outbox::append::AppendError;
 use crate::outbox::disk::Disk;
-use crate::outbox::drain::Tools;
+use crate::outbox::drain::{Settled, Tools};
 use crate::outbox::files::QUEUE;
 use crate::outbox::keep::{Keep, Kept, QueueOnly, concerns_claims, is_claim};
 use crate::outbox::real_disk::RealDisk;
@@ -338,6 +338,14 @@ impl Keep for Context {
         match if is_claim(request) { self.standin() } else { None } {
             Some(standin) => standin.keep(outbox, request),
             None => QueueOnly.keep(outbox, request),
+        }
+    }
+
+    fn settled(&self, done: &[Settled]) {
+        if done.iter().any(|s| concerns_claims(&s.request))
+            && let Some(standin) = self.standin()
+        {
+            standin.settled(done);
         }
     }
 }

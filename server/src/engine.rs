@@ -9,9 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use coord_protocol::edge::fresh_id;
 use coord_protocol::id::parse_key;
-use coord_protocol::lease::RESTART_GRACE;
 use coord_protocol::limits::TOUCH_EVERY;
 use coord_protocol::time::Millis;
 use rusqlite::Connection;
@@ -23,6 +21,7 @@ use crate::http::gate::Gate;
 use crate::pulse::{Listener, Pulse};
 use crate::service::once::{Told, forget_old_keys};
 use crate::service::{Answer, Cx, Rules};
+use crate::start::begin;
 use crate::store::{Store, StoreError, Stored, Tx, View};
 
 /// Requests that may wait for the writer; beyond, callers are told to come again.
@@ -95,7 +94,7 @@ impl Engine {
     /// Starts writer and readers over an open store.
     pub fn start(store: Store, rules: Rules, gate: Gate) -> Stored<Self> {
         let conn = store.connect()?;
-        let clock = Arc::new(begin(&conn)?);
+        let clock = Arc::new(begin(&conn, SystemClock, &OsRng)?);
         let instance = View::new(&conn).instance()?.unwrap_or_default();
         let store = Arc::new(store);
         let (writes, jobs) = sync_channel(WAITING_MAX);
@@ -271,23 +270,6 @@ impl Engine {
 
 fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     thread::Builder::new().name(name.to_owned()).spawn(f).expect("threads can be started")
-}
-
-/// The first transaction of a process: names the database, sets the clock, re-arms leases (G23).
-fn begin(conn: &Connection) -> Stored<LeaseClock<SystemClock>> {
-    conn.execute_batch("BEGIN IMMEDIATE")?;
-    let tx = Tx::new(conn);
-    let stopped = tx.last_time()?;
-    let clock = LeaseClock::start(SystemClock, stopped);
-    let now = clock.now();
-    if tx.instance()?.is_none() {
-        tx.set_instance(&format!("coord-{}", fresh_id(&SystemClock, &OsRng).simple()))?;
-    }
-    tx.grant_grace(stopped, now, RESTART_GRACE)?;
-    tx.begin_run(&fresh_id(&SystemClock, &OsRng).simple().to_string())?;
-    tx.set_last_time(now)?;
-    conn.execute_batch("COMMIT")?;
-    Ok(clock)
 }
 
 struct Writer {

@@ -1,11 +1,13 @@
 //! The engine without threads and network: for the simulation and for tests of the rules.
 
-use coord_protocol::edge::Rng;
+use coord_protocol::edge::{Clock, Rng};
 use coord_protocol::time::Millis;
 use rusqlite::Connection;
 
 use crate::api::{self, Call, Reply};
+use crate::edge::LeaseClock;
 use crate::service::{Cx, Rules};
+use crate::start::begin;
 use crate::store::{OpenError, StoreError, Stored, Tx, configure, migrate};
 
 /// Runs calls in the caller's thread over one connection in memory or on disk: the engine without
@@ -33,10 +35,28 @@ impl Inline {
     pub fn call(&self, call: &Call, now: Millis, rng: &dyn Rng, keep: bool) -> Stored<Reply> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let cx = Cx::at(now, &self.rules, rng);
-        let done = api::perform(&Tx::new(&self.conn), &cx, call);
+        let tx = Tx::new(&self.conn);
+        let before = self.conn.total_changes();
+        let mut done = api::perform(&tx, &cx, call);
+        if self.conn.total_changes() > before
+            && let Err(e) = tx.set_last_time(now)
+        {
+            done = Err(e);
+        }
         let end = if keep && done.is_ok() { "COMMIT" } else { "ROLLBACK" };
         self.conn.execute_batch(end)?;
         done
+    }
+
+    /// Starts anew over the same database, as a server that was restarted does; by the clock that
+    /// comes back its calls are to be judged.
+    pub fn restart<C: Clock>(&self, clock: C, rng: &dyn Rng) -> Stored<LeaseClock<C>> {
+        begin(&self.conn, clock, rng)
+    }
+
+    /// Notes the time, as an idle server does now and then.
+    pub fn keep_time(&self, now: Millis) -> Stored<()> {
+        Tx::new(&self.conn).set_last_time(now)
     }
 
     /// The first number that a query gives: for checks on the whole state.
@@ -49,9 +69,8 @@ impl Inline {
         self.conn.prepare(sql)?.query_map([], |r| r.get(0))?.collect()
     }
 
-    /// Forgets all idempotency keys: what a server without a memory would be like. For the
-    /// simulation's planted bugs.
-    pub fn forget_everything(&self) -> rusqlite::Result<()> {
-        self.conn.execute_batch("DELETE FROM applied")
+    /// Changes the database behind the engine's back: for the simulation's planted bugs.
+    pub fn tamper(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.execute_batch(sql)
     }
 }

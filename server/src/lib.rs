@@ -14,5 +14,6 @@ pub mod replica;
 pub mod serve;
 pub mod service;
 pub mod settings;
+mod start;
 pub mod store;
 mod turn;

@@ -150,7 +150,7 @@ impl<'a> Local<'a> {
 
     /// The moment, by one clock for all processes: within one run of the machine it follows the boot
     /// clock from where the first process of that run stood.
-    fn time(&self, view: &View<'_>) -> Stored<Millis> {
+    pub(crate) fn time(&self, view: &View<'_>) -> Stored<Millis> {
         Ok(match view.boot_anchor(&self.boot_id)? {
             Some(anchor) => Millis(anchor.saturating_add(self.clock.boot().0)),
             None => self.clock.wall().max(view.last_time()?),

@@ -68,6 +68,15 @@ pub struct Replica<'a> {
     boot_id: String,
 }
 
+/// Where a replica stands before a piece of the feed is read.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where the piece begins; `None`: at the beginning of the feed.
+    pub cursor: Option<String>,
+    /// What was put into `base` until then.
+    version: u64,
+}
+
 /// What is read, and how far it can be trusted.
 #[derive(Debug)]
 pub struct Answer {
@@ -171,22 +180,24 @@ impl<'a> Replica<'a> {
         self.base.view()
     }
 
-    /// Where to go on reading the feed; `None`: from its beginning.
-    pub fn cursor(&self, scope: &str) -> Stored<Option<String>> {
+    /// Where to go on reading the feed.
+    pub fn place(&self, scope: &str) -> Stored<Place> {
+        let version = self.version()?;
         let view = self.seen();
-        Ok(if view.note(SCOPE)?.as_deref() == Some(scope) { view.note(CURSOR)? } else { None })
+        let known = view.note(SCOPE)?.as_deref() == Some(scope);
+        Ok(Place { cursor: if known { view.note(CURSOR)? } else { None }, version })
     }
 
-    /// Takes in a piece of the feed that was read from `since` on. False: another process has gone on
-    /// from there meanwhile, and this piece is not needed.
-    pub fn absorb(&self, scope: &str, since: Option<&str>, feed: &ChangeFeed) -> Stored<bool> {
+    /// Takes in a piece of the feed that was read from `place` on. False: another process has gone on
+    /// from there meanwhile, or has noted what may be later than this piece, which is not needed.
+    pub fn absorb(&self, scope: &str, place: &Place, feed: &ChangeFeed) -> Stored<bool> {
         let (wall, boot) = (self.clock.wall(), self.clock.boot());
-        let version = self.version()?;
+        let version = place.version;
         self.base.write(|tx| {
             let here = tx
                 .note(CURSOR)?
                 .filter(|_| tx.note(SCOPE).ok().flatten().as_deref() == Some(scope));
-            if here.as_deref() != since {
+            if here != place.cursor || self.version()? != version {
                 return Ok(false);
             }
             if feed.reset {
@@ -270,6 +281,7 @@ impl<'a> Replica<'a> {
     /// Brings `ahead` in line with what waits. `print` stands for the outboxes as they are; when it
     /// is what it was, nothing is done. The caller keeps others from doing the same at once.
     pub fn refresh(&mut self, print: &str, waiting: impl FnOnce() -> Vec<Waiting>) -> Stored<()> {
+        self.set_clocks()?;
         if self.is_in_line(print)? {
             return Ok(());
         }
@@ -294,6 +306,18 @@ impl<'a> Replica<'a> {
             }
             tx.set_note(DONE, print)
         })
+    }
+
+    /// Until the server was heard in this run of the machine, both go by the wall clock as it is now,
+    /// and from there by the boot clock: steps of the wall clock end no claim (G28, G38).
+    fn set_clocks(&self) -> Stored<()> {
+        for local in [&self.base, self.ahead()?] {
+            if local.view().boot_anchor(&self.boot_id)?.is_none() {
+                let anchor = self.base.time(&self.seen())?.0.saturating_sub(self.clock.boot().0);
+                local.write(|tx| tx.set_boot_anchor(&self.boot_id, anchor))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether `ahead` is up to date with this state of the outboxes.
@@ -427,12 +451,12 @@ mod tests {
         /// Reads the feed to its end, in small pieces.
         fn pull(&self, r: &Replica<'_>) {
             loop {
-                let since = r.cursor("").unwrap();
-                let from = since.as_deref().unwrap_or_default();
+                let place = r.place("").unwrap();
+                let from = place.cursor.as_deref().unwrap_or_default();
                 let target = format!("/api/coord/changes?limit=2&since={from}");
                 let feed = self.ask("GET", &target, &Value::Null).body;
                 let feed: ChangeFeed = serde_json::from_str(&feed).unwrap();
-                assert!(r.absorb("", since.as_deref(), &feed).unwrap());
+                assert!(r.absorb("", &place, &feed).unwrap());
                 if !feed.more {
                     return;
                 }
@@ -502,6 +526,15 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_is_judged_also_where_the_server_was_never_heard() {
+        let desk = Desk::new();
+        let mut r = desk.replica();
+        r.refresh("1", || vec![claim(1, "A/x", "src/**")]).unwrap();
+        assert_eq!(r.would_answer(&claim(2, "B/y", "src/a.rs").request).unwrap().status, 409);
+        assert_eq!(r.would_answer(&claim(2, "B/y", "docs/a.md").request).unwrap().status, 201);
+    }
+
+    #[test]
     fn a_claim_is_judged_by_what_is_known_and_has_no_fence() {
         let desk = Desk::new();
         let mut r = desk.replica();
@@ -517,6 +550,10 @@ mod tests {
         let lock: Value = serde_json::from_str(&granted.body).unwrap();
         assert_eq!((granted.status, &lock["provisional"]), (201, &json!(true)), "{lock}");
         assert_eq!(lock["fence"], Value::Null);
+        // Also when it only extends what the server granted.
+        let again = answer(&r, &claim(4, "A/x", "src/**"));
+        let lock: Value = serde_json::from_str(&again.body).unwrap();
+        assert_eq!((&lock["renewed"], &lock["fence"]), (&json!(true), &Value::Null));
         // A trial leaves nothing; what waits does.
         assert_eq!(answer(&r, &claim(3, "B/z", "docs/a")).status, 201);
         r.refresh("1", || vec![free.clone()]).unwrap();
@@ -535,13 +572,30 @@ mod tests {
         let piece = desk.ask("GET", "/api/coord/changes", &Value::Null).body;
         let piece: ChangeFeed = serde_json::from_str(&piece).unwrap();
         desk.ask("POST", "/api/coord/todos", &json!({"text": "2"}));
+        let begin = r.place("").unwrap();
         desk.pull(&r);
-        assert!(!r.absorb("", None, &piece).unwrap());
+        assert!(!r.absorb("", &begin, &piece).unwrap());
         assert_eq!(get(&r, "/api/coord/todos", false)["count"], 2);
         // Another scope is another copy: it begins anew.
-        assert_eq!(r.cursor("B").unwrap(), None);
-        assert!(r.absorb("B", None, &piece).unwrap());
+        let other = r.place("B").unwrap();
+        assert_eq!(other.cursor, None);
+        assert!(r.absorb("B", &other, &piece).unwrap());
         assert_eq!(get(&r, "/api/coord/todos", false)["count"], 1);
+    }
+
+    #[test]
+    fn a_piece_from_before_a_grant_does_not_hide_it() {
+        let desk = Desk::new();
+        let r = desk.replica();
+        let begin = r.place("").unwrap();
+        let piece = desk.ask("GET", "/api/coord/changes", &Value::Null).body;
+        let piece: ChangeFeed = serde_json::from_str(&piece).unwrap();
+        let ask = json!({"project_key": "p", "session_id": "A/x", "resource": "r"});
+        let lock = desk.ask("POST", "/api/coord/locks", &ask).body;
+        r.note_claim(&serde_json::from_str(&lock).unwrap(), false).unwrap();
+        assert!(!r.absorb("", &begin, &piece).unwrap());
+        desk.pull(&r);
+        assert_eq!(get(&r, "/api/coord/locks", false)["count"], 1);
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! The end of a simulation: everything is healed, drains run until there is rest, and then every
 //! promise is judged.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use coord_agent::outbox::dead::{self, Letter};
 use coord_agent::outbox::disk::Disk;
 use coord_agent::outbox::files::{ASIDE, DEAD, JOURNAL, QUEUE, TMP_PREFIX};
+use coord_agent::outbox::news::{self, Outcome};
 
 use crate::chance::Dice;
 use crate::disk::SimDisk;
 use crate::faults::Faults;
-use crate::workload::{DRAIN_BUDGET, Kit};
+use crate::kit::{DRAIN_BUDGET, Kit};
+use crate::leases::Claim;
+use crate::mirror;
+use crate::server::Server;
 use crate::world::{MINUTE, Sim};
 
 /// Drains until there must be rest, ten minutes apart.
 const DRAINS_MAX: usize = 90;
-/// A claim may be granted so much after its time: for it is judged before it is sent.
-const GRANT_SLACK_MS: i64 = 180_000;
 
 /// Ends all trouble.
 pub(crate) fn heal(sim: &Arc<Sim>) {
@@ -35,14 +38,20 @@ pub(crate) fn heal(sim: &Arc<Sim>) {
 pub(crate) fn settle(sim: &Arc<Sim>) {
     heal(sim);
     let machines = sim.look().machines.len();
-    let mut letters = Vec::new();
+    let (mut letters, mut told) = (Vec::new(), HashSet::new());
     for machine in 0..machines {
         if let Err(why) = come_to_rest(sim, machine) {
             return sim.look().fail(why);
         }
         letters.extend(sim.run(machine, 0, |pid| letters_of(sim, pid)).unwrap_or_default());
+        told.extend(sim.run(machine, 0, |pid| lost_of(sim, pid)).unwrap_or_default());
     }
-    let judged = judge(sim, &letters);
+    for machine in 0..machines {
+        if let Err(why) = mirror::check(sim, machine) {
+            return sim.look().fail(why);
+        }
+    }
+    let judged = judge(sim, &letters, &told);
     if let Err(why) = judged {
         sim.look().fail(why);
     }
@@ -86,7 +95,19 @@ fn letters_of(sim: &Arc<Sim>, pid: usize) -> Vec<Letter> {
     dead::list(&disk).expect("letters can be read")
 }
 
-fn judge(sim: &Arc<Sim>, letters: &[Letter]) -> Result<(), String> {
+/// Claims that sessions here are told to have lost.
+fn lost_of(sim: &Arc<Sim>, pid: usize) -> Vec<String> {
+    let disk = SimDisk { sim: Arc::clone(sim), pid };
+    let sessions: HashSet<String> =
+        sim.look().leases.all().iter().map(|c| c.session.clone()).collect();
+    let mut sessions: Vec<_> = sessions.into_iter().collect();
+    sessions.sort();
+    let news = |s: &String| news::of(&disk, s).expect("news can be read").items;
+    let lost = sessions.iter().flat_map(news).filter(|i| i.outcome == Outcome::Lost);
+    lost.map(|i| i.id).collect()
+}
+
+fn judge(sim: &Arc<Sim>, letters: &[Letter], told: &HashSet<String>) -> Result<(), String> {
     let world = &mut *sim.look();
     for letter in letters {
         let torn = letter.status.is_none();
@@ -96,16 +117,39 @@ fn judge(sim: &Arc<Sim>, letters: &[Letter]) -> Result<(), String> {
         }
     }
     world.ledger.settle(letters)?;
-    for (text, at) in world.server.grants() {
-        world.ledger.check_grant(&text, at, GRANT_SLACK_MS)?;
+    for claim in world.leases.all().iter().filter(|c| c.waits) {
+        settled(claim, &world.server, letters, told)?;
     }
-    let (now, dice) = (world.true_time(), Dice::new(&mut world.chance));
-    let replayed = world.server.replay_all(now, &dice)?;
+    let operations = world.history.judge(&world.server, world.now())?;
+    world.note(&format!("{operations} operations on locks"));
+    world.mark_often("lock history", operations);
+    let dice = Dice::new(&mut world.chance);
+    world.start_server(&dice);
+    let replayed = world.server.replay_all(&dice)?;
     world.note(&format!("{replayed} answers replayed"));
-    let again = world.server.new_effects(now);
-    if again.messages.is_empty() && again.todos.is_empty() {
+    let again = world.server.new_effects();
+    if again.messages.is_empty() && again.todos.is_empty() && again.notices.is_empty() {
         Ok(())
     } else {
         Err(format!("replayed requests took effect again: {again:?}"))
+    }
+}
+
+/// Every claim that was acknowledged as waiting was judged, and its session is told of a refusal.
+fn settled(
+    claim: &Claim,
+    server: &Server,
+    letters: &[Letter],
+    told: &HashSet<String>,
+) -> Result<(), String> {
+    let letter = letters.iter().find(|l| l.id.as_deref() == Some(claim.key.as_str()));
+    match (server.answer(&claim.key).map(|a| a.status), letter) {
+        (Some(200 | 201), _) => Ok(()),
+        (Some(409), _) if told.contains(&claim.key) => Ok(()),
+        // Its time was over, and the server takes no batches.
+        (None, Some(letter)) if letter.status == Some(410) => Ok(()),
+        (status, letter) => {
+            Err(format!("a claim that waited ended as {status:?}, {letter:?}: {claim:?}"))
+        }
     }
 }

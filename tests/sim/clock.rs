@@ -25,7 +25,8 @@ impl Clock for SimClock {
     }
 
     fn boot(&self) -> Millis {
-        Millis(i64::try_from(self.sim.look().now() / 1000).unwrap_or(i64::MAX))
+        let world = self.sim.look();
+        world.clocks_of(world.processes[self.pid].machine).boot
     }
 
     fn sleep(&self, d: Duration) {

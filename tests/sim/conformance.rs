@@ -11,6 +11,7 @@ use coord_agent::outbox::real_disk::RealDisk;
 use crate::chance::Chance;
 use crate::disk::SimDisk;
 use crate::faults::Faults;
+use crate::machine::Machine;
 use crate::simulation::quiet_world;
 use crate::world::Sim;
 
@@ -164,7 +165,9 @@ fn the_simulated_disk_answers_like_the_real_one() {
     for seed in 0..SCRIPTS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let real_disk = RealDisk::open(folder.path()).expect("it can be opened");
-        let sim: Arc<Sim> = Sim::new(quiet_world(seed, Faults::default()));
+        let mut world = quiet_world(seed, Faults::default());
+        world.machines.push(Machine::new(&mut world.chance));
+        let sim: Arc<Sim> = Sim::new(world);
         sim.run(0, 0, |pid| {
             let sim_disk = SimDisk { sim: Arc::clone(&sim), pid };
             let (mut real, mut simulated) = (side(&real_disk), side(&sim_disk));

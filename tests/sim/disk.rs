@@ -6,9 +6,11 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use coord_agent::outbox::disk::{Appender, Disk, Entry, Guard, Quiet, Share, Stamp};
-use coord_agent::outbox::files::{ASIDE, DEAD, DRAIN_LOCK, LOCK, QUEUE, TMP_PREFIX};
+use coord_agent::outbox::files::{ASIDE, DEAD, DRAIN_LOCK, JOURNAL, LOCK, QUEUE, TMP_PREFIX};
+use coord_agent::replica::LOCK as CLAIMS_LOCK;
 use coord_protocol::time::Millis;
 
+use crate::chance::Chance;
 use crate::files::{Files, HandleId, Pid};
 use crate::planted::Planted;
 use crate::world::{Sim, World};
@@ -102,6 +104,31 @@ fn is_aside(name: &str) -> bool {
     name.strip_prefix(ASIDE).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// The planted bug of ids that are made on the way out: each look at a line finds another one.
+fn with_ids(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
+    let with_id = |line: &str| match line.strip_prefix("{\"ts\"") {
+        Some(rest) if !line.contains("\"id\":") => {
+            format!("{{\"id\":\"{:016x}{:016x}\",\"ts\"{rest}", chance.next(), chance.next())
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(with_id).collect::<String>().into_bytes()
+}
+
+/// The planted bug of believing a torn record: it is taken for the last entry that it may mean.
+fn complete_last(journal: &mut Vec<u8>, queue: &[u8]) {
+    let from = journal.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let (last, queue) = (String::from_utf8_lossy(&journal[from..]), String::from_utf8_lossy(queue));
+    let Some(begun) = last.strip_prefix("{\"id\":\"") else { return };
+    let begun = begun.split('"').next().unwrap_or_default().to_owned();
+    let ids = queue.split("\"id\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+    if let Some(id) = ids.filter(|id| id.starts_with(&begun)).last() {
+        journal.truncate(from);
+        journal.extend_from_slice(format!("{{\"id\":\"{id}\",\"st\":200}}\n").as_bytes());
+    }
+}
+
 fn full<T>() -> io::Result<T> {
     Err(io::Error::new(ErrorKind::StorageFull, "only part of it fitted"))
 }
@@ -121,7 +148,14 @@ impl Disk for SimDisk {
     fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>> {
         let mut t = self.turn("read", name);
         let name = t.real_name(name);
-        let bytes = t.files().read(&name, from)?;
+        let mut bytes = t.files().read(&name, from)?;
+        if name == QUEUE && t.has(Planted::SentBeforeIdOnDisk) {
+            bytes = with_ids(&bytes, &mut t.world.chance);
+        }
+        if name == JOURNAL && t.has(Planted::TornJournalBelieved) {
+            let queue = t.files().read(QUEUE, 0).unwrap_or_default();
+            complete_last(&mut bytes, &queue);
+        }
         if from > 0 && is_aside(&name) && bytes.contains(&b'\n') {
             t.world.mark("late line");
         }
@@ -238,7 +272,9 @@ impl Disk for SimDisk {
         let (wall, pid, machine) = (t.wall(), t.pid, t.machine);
         let until = t.world.now() + u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
         let inode = t.files().lock_file(name, wall)?;
-        let how = if t.has(Planted::LocksDoNotLock) { Share::Shared } else { how };
+        let unlocked = t.has(Planted::LocksDoNotLock)
+            || t.has(Planted::JudgedWithoutLock) && name == CLAIMS_LOCK;
+        let how = if unlocked { Share::Shared } else { how };
         let mut world = t.world;
         loop {
             if let Some(number) = world.machines[machine].files.try_lock(inode, how, pid) {
@@ -280,6 +316,7 @@ fn not_got(name: &str, how: Share) -> &'static str {
         (LOCK, Share::Shared) => "append without lock",
         (LOCK, Share::Exclusive) => "rewrite put off",
         (DRAIN_LOCK, _) => "drain busy",
+        (CLAIMS_LOCK, _) => "claims lock busy",
         _ => "breaker busy",
     }
 }

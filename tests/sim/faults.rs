@@ -19,6 +19,8 @@ pub(crate) struct Faults {
     pub(crate) partition: u64,
     /// A wall clock steps, per million yields.
     pub(crate) clock_step: u64,
+    /// Nobody does anything for hours or days, per million chances for that.
+    pub(crate) lull: u64,
     /// A write finds the disk full half way, per million.
     pub(crate) disk_full: u64,
     /// A sync of a file fails, per million.
@@ -51,6 +53,7 @@ impl Faults {
             outage: some(&[200, 1_000, 3_000]),
             partition: some(&[200, 1_000]),
             clock_step,
+            lull: some(&[5_000, 50_000]),
             disk_full: some(&[5_000, 50_000]),
             file_sync: some(&[5_000, 50_000]),
             folder_sync: some(&[5_000, 50_000]),
@@ -61,7 +64,12 @@ impl Faults {
             no_batch: some(&[1]) > 0 && some(&[1]) > 0,
             poisons: some(&[0, 1, 2]),
             sticky: some(&[500_000, 900_000]),
-            fates: Fate::BAD.iter().filter(|_| some(&[1]) > 0).copied().collect(),
+            fates: Fate::BAD.iter().filter(|_| some(&[1]) > 0).flat_map(|f| weighted(*f)).collect(),
         }
     }
+}
+
+/// Strangers say many different things, so they come more often.
+fn weighted(fate: Fate) -> Vec<Fate> {
+    vec![fate; if fate == Fate::Stranger { 3 } else { 1 }]
 }

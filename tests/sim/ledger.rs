@@ -18,9 +18,9 @@ pub(crate) enum Kind {
     Bad,
     /// The server fails on it.
     Poison,
-    /// A lock is wanted: the server does it or refuses it. Good until this moment.
-    Claim(i64),
-    /// A lock is given back.
+    /// The server does it or refuses it: a lock is wanted, or one is given back.
+    Either,
+    /// All locks are given back.
     Release,
 }
 
@@ -92,7 +92,7 @@ impl Origin {
             Kind::Bad | Kind::Poison if self.told == Told::Done => Err("done, although it is bad"),
             Kind::Bad | Kind::Poison if promised && self.effects > 0 => Err("bad, and took effect"),
             Kind::Bad | Kind::Poison if promised && !dead => Err("bad, and no dead letter"),
-            Kind::Good | Kind::Bad | Kind::Poison | Kind::Claim(_) | Kind::Release => Ok(()),
+            Kind::Good | Kind::Bad | Kind::Poison | Kind::Either | Kind::Release => Ok(()),
         }
     }
 }
@@ -197,7 +197,7 @@ impl Ledger {
         // Torn lines of two writers can make an entry that neither of them wrote.
         let torn = origin.told == Told::Nothing && !text.contains(&origin.wish);
         match origin.kind {
-            Kind::Bad | Kind::Poison | Kind::Claim(_) => Ok(()),
+            Kind::Bad | Kind::Poison | Kind::Either => Ok(()),
             Kind::Good | Kind::Release if torn => Ok(()),
             Kind::Good | Kind::Release => {
                 Err(format!("a dead letter that was not bad: {letter:?}"))
@@ -217,16 +217,5 @@ impl Ledger {
             }
         }
         Ok(())
-    }
-
-    /// A lock was granted for this text at this moment: not to a claim that was past its time.
-    pub(crate) fn check_grant(&self, text: &str, at: i64, slack: i64) -> Result<(), String> {
-        let Some(origin) = origin_of(text) else { return Ok(()) };
-        match self.origins.get(origin).map(|o| o.kind) {
-            Some(Kind::Claim(until)) if at > until.saturating_add(slack) => {
-                Err(format!("origin {origin} was granted {} ms after its time", at - until))
-            }
-            _ => Ok(()),
-        }
     }
 }

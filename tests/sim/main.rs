@@ -3,7 +3,7 @@
 //! does the same.
 //!
 //! `COORD_SIM_SEEDS=<n>` runs more seeds, `COORD_SIM_SEED=<n>` one of them, `COORD_SIM_TRACE=1`
-//! prints all that happens in it.
+//! prints all that happens in it. `COORD_SIM_BUG=<names>` plants these bugs only.
 
 #![expect(clippy::print_stderr, reason = "a simulation tells what it did")]
 
@@ -11,10 +11,18 @@ mod chance;
 mod checks;
 mod clock;
 mod conformance;
+mod copies;
 mod disk;
 mod faults;
 mod files;
+mod foreign;
+mod history;
+mod kit;
+mod leases;
 mod ledger;
+mod linear;
+mod machine;
+mod mirror;
 mod net;
 mod planted;
 mod renamed;
@@ -23,6 +31,10 @@ mod scheduler;
 mod server;
 mod simulation;
 mod stranger;
+mod tampered;
+mod telling;
 mod trace;
+mod verdicts;
+mod wishes;
 mod workload;
 mod world;

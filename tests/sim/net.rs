@@ -12,8 +12,9 @@ use crate::chance::Dice;
 use crate::files::Pid;
 use crate::planted::Planted;
 use crate::renamed;
-use crate::server::INSTANCE;
+use crate::server::{INSTANCE, Start};
 use crate::stranger;
+use crate::tampered::{self, FEED};
 use crate::world::{MINUTE, Sim, World};
 
 /// The server fails on requests with this in their body.
@@ -102,7 +103,8 @@ impl World {
 
     /// The server works on a call; a look at what it did.
     pub(crate) fn serve(&mut self, call: &Call, keep: bool) -> Reply {
-        let (now, dice) = (self.true_time(), Dice::new(&mut self.chance));
+        let dice = Dice::new(&mut self.chance);
+        self.start_server(&dice);
         if call.path() == "/api/coord/batch" && self.faults.no_batch {
             self.mark("batch unknown");
             return Reply::nowhere(call);
@@ -111,22 +113,53 @@ impl World {
             self.mark("server failed on an entry");
             return Reply::error(500, "internal error");
         }
-        let reply = self.server.perform(call, now, &dice, keep);
+        let call = &tampered::call(self, call);
+        let reply = self.server.perform(call, &dice, keep);
+        tampered::after(self, call);
         if reply.replayed {
             self.mark("answered from memory");
         }
         self.note(&format!("server {} {} -> {}", call.method, call.target, reply.status));
-        let effects = self.server.new_effects(now);
-        for text in &effects.messages {
-            self.ledger.message(text).unwrap_or_else(|why| self.failure = Some(why));
-        }
-        for text in &effects.todos {
-            self.ledger.effect(text, None).unwrap_or_else(|why| self.failure = Some(why));
-        }
-        if let Some(wrong) = effects.wrong {
-            self.fail(wrong);
+        if keep {
+            self.look_at_server().unwrap_or_else(|why| self.fail(why));
         }
         reply
+    }
+
+    /// Starts the server when it does not run.
+    pub(crate) fn start_server(&mut self, dice: &Dice) {
+        let (truth, planted) = (self.true_time(), self.planted);
+        match self.server.start(truth, dice, planted) {
+            Ok(Start::Runs) => {}
+            Ok(Start::Started) => self.mark("server restart"),
+            Ok(Start::Leapt) => {
+                self.mark("server clock leapt");
+                let now = self.now();
+                self.history.leaps.push(now);
+                self.leases.lose_grants();
+            }
+            Err(why) => self.fail(why),
+        }
+    }
+
+    /// What the server did, and whether it may.
+    fn look_at_server(&mut self) -> Result<(), String> {
+        let effects = self.server.new_effects();
+        for text in &effects.messages {
+            self.ledger.message(text)?;
+        }
+        for text in &effects.todos {
+            self.ledger.effect(text, None)?;
+        }
+        if let Some(wrong) = effects.wrong {
+            return Err(wrong);
+        }
+        for answered in &effects.answered {
+            self.look_at_verdict(answered, &effects.notices)?;
+        }
+        let clocks = self.clocks();
+        let server = &self.server;
+        self.leases.compare(&clocks, |id| server.end_of(id))
     }
 
     /// Delivers what is due.
@@ -134,7 +167,8 @@ impl World {
         let now = self.now();
         while let Some(at) = self.late.iter().position(|l| l.due <= now) {
             let late = self.late.remove(at);
-            if self.server.away_until <= now {
+            // Nothing is on its way for longer, though nobody looked.
+            if self.server.away_until <= now && now < late.due + MINUTE {
                 self.mark("late request arrived");
                 self.serve(&late.call, true);
             }
@@ -144,11 +178,6 @@ impl World {
     fn send_late(&mut self, call: Call, after: u64) {
         let due = self.now() + after + self.chance.below(MINUTE);
         self.late.push(Late { due, call });
-    }
-
-    fn crash_server(&mut self) {
-        let for_so_long = self.chance.between(10_000, MINUTE);
-        self.server.crash(self.scheduler.now() + for_so_long, self.planted);
     }
 }
 
@@ -164,7 +193,11 @@ impl Net for SimNet {
     fn call(&self, out: &Outgoing, budget: Duration) -> Result<Incoming, NetError> {
         let planted = self.sim.look().planted;
         if planted != Some(Planted::NewIdEachTry) {
-            return self.send(out, budget);
+            let out = tampered::outgoing(self, out, planted);
+            let version = tampered::version(self);
+            let answer = self.send(&out, budget);
+            tampered::arrived(self, &out, &answer, &version);
+            return answer;
         }
         let (out, ids) = renamed::outgoing(out, &mut self.sim.look().chance);
         self.send(&out, budget).map(|answer| renamed::incoming(answer, &ids))
@@ -202,7 +235,12 @@ impl SimNet {
                 if fate == Fate::Twice {
                     self.sim.look().send_late(call, 0);
                 }
-                // The server is done, and the answer is on its way.
+                // The server is done, and the answer is on its way; a long one for longer.
+                if out.path.starts_with(FEED) {
+                    let most = *self.sim.look().chance.pick(&[1_000, 100_000, 1_500_000]);
+                    let micros = self.sim.look().chance.below(most);
+                    self.sim.sleep(self.pid, micros);
+                }
                 drop(self.sim.turn(self.pid));
                 match fate {
                     Fate::LostAfter => self.time_out(budget),
@@ -230,7 +268,9 @@ impl SimNet {
         let mut world = self.sim.turn(self.pid);
         let reply =
             (fate != Fate::CrashBefore).then(|| world.serve(call, fate == Fate::CrashAfter));
-        world.crash_server();
+        let for_so_long = world.chance.between(10_000, MINUTE);
+        let back_at = world.now() + for_so_long;
+        world.crash_server(back_at);
         let early = world.planted == Some(Planted::AnswersEarly);
         drop(world);
         match reply {
@@ -262,6 +302,7 @@ fn call_of(out: &Outgoing) -> Call {
         target: out.path.clone(),
         body: out.body.clone(),
         key: out.key.as_deref().and_then(parse_key).map(str::to_owned),
+        session: out.session.clone(),
         ..Call::default()
     }
 }

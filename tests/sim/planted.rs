@@ -38,11 +38,35 @@ pub(crate) enum Planted {
     ServerForgets,
     /// The server answers before it has committed.
     AnswersEarly,
+    /// Entries count as settled before they are sent.
+    JournalBeforeSend,
+    /// A line without an id is sent under one that is nowhere on the disk.
+    SentBeforeIdOnDisk,
+    /// A torn last record of the journal is believed.
+    TornJournalBelieved,
+    /// Claims are judged here without the lock.
+    JudgedWithoutLock,
+    /// A provisional answer has a fence.
+    ProvisionalFence,
+    /// A late claim is granted as if it had come in time.
+    BackDated,
+    /// A claim past its time is granted from the queue.
+    StaleGranted,
+    /// A piece of the feed is taken wherever the replica stands.
+    ReplicaRegresses,
+    /// What waits is done on an old copy.
+    AheadStays,
+    /// Whoever knows its id releases a lock.
+    ReleaseUnchecked,
+    /// A restarted server gives live leases no time.
+    NoGrace,
+    /// A session counts its lease by the wall clock.
+    LeaseByWallClock,
 }
 
 impl Planted {
     /// All of them.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::LineNotSynced,
         Self::NewFileNotSynced,
         Self::FoldersNotSynced,
@@ -60,5 +84,17 @@ impl Planted {
         Self::AnyNotFoundCounts,
         Self::ServerForgets,
         Self::AnswersEarly,
+        Self::JournalBeforeSend,
+        Self::SentBeforeIdOnDisk,
+        Self::TornJournalBelieved,
+        Self::JudgedWithoutLock,
+        Self::ProvisionalFence,
+        Self::BackDated,
+        Self::StaleGranted,
+        Self::ReplicaRegresses,
+        Self::AheadStays,
+        Self::ReleaseUnchecked,
+        Self::NoGrace,
+        Self::LeaseByWallClock,
     ];
 }

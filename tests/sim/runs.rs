@@ -17,50 +17,74 @@ const SEEDS: u64 = 200;
 /// Every so many seeds one is run twice.
 const TWICE_EVERY: u64 = 10;
 /// Within so many seeds each planted bug must be found.
-const SEEDS_FOR_A_BUG: u64 = 100;
+const SEEDS_FOR_A_BUG: u64 = SEEDS;
 /// Intents that a run has at least, per seed: with less it says nothing.
 const INTENTS_PER_SEED: usize = 100;
 
-/// Rare branches that a plain run must have taken.
-const MARKS: [&str; 38] = [
-    "answer cut",
-    "answered from memory",
-    "append without lock",
-    "appended to a file that lost its name",
-    "batch unknown",
-    "busy",
-    "cannot tell",
-    "clock step",
-    "crash after",
-    "crash before",
-    "crash inside",
-    "dead letter: no entry",
-    "dead letter: poison",
-    "dead letter: refused",
-    "disk full",
-    "door",
-    "drain busy",
-    "drain failed",
-    "drain met a stranger",
-    "drain rested",
-    "foreign file met in the gap",
-    "foreign line torn by another",
-    "kill",
-    "late line",
-    "late request arrived",
-    "lost after",
-    "lost before",
-    "nobody there",
-    "outage",
-    "partition",
-    "power cut",
-    "rewrite put off",
-    "saved by rename",
-    "somebody is at a moved file",
-    "stranger",
-    "sync of a file failed",
-    "sync of a folder failed",
-    "torn end met",
+/// Rare branches that a plain run must have taken, and how often at least.
+const MARKS: [(&str, u64); 62] = [
+    ("ahead rebuilt", 200),
+    ("answer cut", 1),
+    ("answered from memory", 1),
+    ("append without lock", 1),
+    ("appended to a file that lost its name", 1),
+    ("batch unknown", 1),
+    ("busy", 1),
+    ("cannot tell", 1),
+    ("claims lock busy", 5),
+    ("clock step", 1),
+    ("crash after", 1),
+    ("crash before", 1),
+    ("crash inside", 1),
+    ("dead letter: no entry", 1),
+    ("dead letter: poison", 1),
+    ("dead letter: refused", 1),
+    ("disk full", 1),
+    ("door", 1),
+    ("drain busy", 1),
+    ("drain failed", 1),
+    ("drain met a stranger", 1),
+    ("drain rested", 1),
+    ("feed: not needed", 1),
+    ("feed: reset", 100),
+    ("foreign file met in the gap", 1),
+    ("foreign line torn by another", 1),
+    ("held meanwhile", 50),
+    ("kill", 1),
+    ("late line", 1),
+    ("late request arrived", 1),
+    ("lost after", 1),
+    ("lost before", 1),
+    ("lull", 50),
+    ("nobody there", 1),
+    ("outage", 1),
+    ("partition", 1),
+    ("power cut", 1),
+    ("provisional: granted", 500),
+    ("provisional: only queued", 1),
+    ("provisional: refused", 300),
+    ("read: a claim that waits", 200),
+    ("read: nothing known", 1),
+    ("reboot without replica", 50),
+    ("release of another's lock", 100),
+    ("renewed", 100),
+    ("rewrite put off", 1),
+    ("saved by rename", 1),
+    ("server clock leapt", 5),
+    ("server restart", 100),
+    ("settled: conflict", 50),
+    ("settled: granted", 200),
+    ("settled: past", 100),
+    ("somebody is at a moved file", 1),
+    ("stranger", 1),
+    ("sync of a file failed", 1),
+    ("sync of a folder failed", 1),
+    ("torn end met", 1),
+    ("told: granted", 300),
+    ("told: settled", 100),
+    ("lock history", 3_000),
+    ("twice", 1),
+    ("write refused aloud", 1),
 ];
 
 /// What a run of many seeds comes to.
@@ -148,8 +172,9 @@ fn all_promises_are_kept() {
         assert_eq!(total.hashes[&seed], again, "seed {seed} did something else the second time");
     }
     if seeds >= SEEDS {
-        let never: Vec<_> = MARKS.iter().filter(|m| !total.marks.contains_key(**m)).collect();
-        assert!(never.is_empty(), "the run never met: {never:?}");
+        let met = |name: &str| total.marks.get(name).copied().unwrap_or(0);
+        let rarely: Vec<_> = MARKS.iter().filter(|(m, least)| met(m) < *least).collect();
+        assert!(rarely.is_empty(), "the run met too rarely: {rarely:?}");
         let least = INTENTS_PER_SEED * usize::try_from(seeds).unwrap_or(0);
         assert!(total.origins >= least, "only {} intents", total.origins);
     }
@@ -158,8 +183,12 @@ fn all_promises_are_kept() {
 #[test]
 fn every_planted_bug_is_found() {
     let missed = Mutex::new(Vec::new());
+    let only = std::env::var("COORD_SIM_BUG").ok();
     on_all_cores(0..=Planted::ALL.len() as u64 - 1, |n| {
         let bug = Planted::ALL[usize::try_from(n).unwrap_or(0)];
+        if only.as_ref().is_some_and(|only| !only.contains(&format!("{bug:?}"))) {
+            return;
+        }
         let found = (1..=SEEDS_FOR_A_BUG)
             .find_map(|seed| Some((seed, simulate(seed, Some(bug), false).failure?)))
             .filter(|(_, why)| !why.contains("panicked"));

@@ -6,13 +6,16 @@ use std::thread;
 use crate::chance::Chance;
 use crate::checks;
 use crate::faults::Faults;
+use crate::history::History;
+use crate::leases::Leases;
 use crate::ledger::Ledger;
+use crate::machine::Machine;
 use crate::planted::Planted;
 use crate::scheduler::Scheduler;
 use crate::server::Server;
 use crate::trace::{Marks, Trace};
 use crate::workload::draw_hands;
-use crate::world::{Machine, Sim, World};
+use crate::world::{Sim, World};
 
 /// Yields before the workload is told to end.
 const STEPS: u64 = 4_000;
@@ -42,8 +45,9 @@ pub(crate) fn simulate(seed: u64, planted: Option<Planted>, loud: bool) -> Outco
     let sim = Sim::new(World {
         scheduler: Scheduler::new(hands.len() + 1),
         planted,
+        leases: Leases::new(planted == Some(Planted::LeaseByWallClock)),
         trace: Trace::new(loud),
-        machines: (0..machines).map(|_| Machine::default()).collect(),
+        machines: (0..machines).map(|_| Machine::new(&mut chance)).collect(),
         chance,
         ..quiet_world(seed, faults)
     });
@@ -60,19 +64,22 @@ pub(crate) fn simulate(seed: u64, planted: Option<Planted>, loud: bool) -> Outco
     outcome(&sim)
 }
 
-/// One workstation and one thread, and nobody in it.
+/// One thread, no workstation, and nobody in it.
 pub(crate) fn quiet_world(seed: u64, faults: Faults) -> World {
     World {
         chance: Chance::new(seed),
+        machines: Vec::new(),
         scheduler: Scheduler::new(1),
         faults,
         planted: None,
         trace: Trace::new(false),
         ledger: Ledger::default(),
+        leases: Leases::default(),
+        history: History::default(),
         server: Server::new(),
         late: Vec::new(),
-        machines: vec![Machine::default()],
         processes: Vec::new(),
+        clocks_leapt: false,
         steps_left: STEPS,
         failure: None,
     }

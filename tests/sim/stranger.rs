@@ -20,6 +20,8 @@ pub(crate) fn answer(chance: &mut Chance) -> Incoming {
         (200, br#"{"results":[{"id"#.as_slice()),
         (302, b"".as_slice()),
         (404, b"not found".as_slice()),
+        (404, b"".as_slice()),
+        (404, PORTAL),
         (404, br#"{"detail":"no such path"}"#.as_slice()),
         (413, PORTAL),
         (500, b"".as_slice()),

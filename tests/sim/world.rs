@@ -9,8 +9,11 @@ use coord_protocol::time::Millis;
 
 use crate::chance::Chance;
 use crate::faults::Faults;
-use crate::files::{Files, Pid};
+use crate::files::Pid;
+use crate::history::History;
+use crate::leases::{Clocks, Leases};
 use crate::ledger::Ledger;
+use crate::machine::Machine;
 use crate::net::Late;
 use crate::planted::Planted;
 use crate::scheduler::{Scheduler, Standing};
@@ -21,6 +24,8 @@ use crate::trace::Trace;
 const BEGINNING: i64 = 1_778_599_800_000;
 /// Microseconds of a minute.
 pub(crate) const MINUTE: u64 = 60_000_000;
+/// Microseconds of an hour.
+pub(crate) const HOUR: u64 = 60 * MINUTE;
 /// Most threads of a simulation.
 pub(crate) const THREADS_MAX: usize = 48;
 
@@ -37,19 +42,6 @@ pub(crate) struct Process {
     pub(crate) dead: bool,
 }
 
-/// A workstation.
-#[derive(Debug, Default)]
-pub(crate) struct Machine {
-    /// Its disk.
-    pub(crate) files: Files,
-    /// How far its wall clock is off, in milliseconds.
-    pub(crate) off: i64,
-    /// It has no network until then.
-    pub(crate) cut_off_until: u64,
-    /// It is switched off until then.
-    pub(crate) dark_until: u64,
-}
-
 /// All that is simulated.
 pub(crate) struct World {
     /// Chance.
@@ -64,6 +56,10 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     /// What must have happened.
     pub(crate) ledger: Ledger,
+    /// What sessions believe to hold.
+    pub(crate) leases: Leases,
+    /// What they did with locks.
+    pub(crate) history: History,
     /// The server.
     pub(crate) server: Server,
     /// Requests still on their way.
@@ -72,6 +68,8 @@ pub(crate) struct World {
     pub(crate) machines: Vec<Machine>,
     /// All processes that ever were.
     pub(crate) processes: Vec<Process>,
+    /// Some clock has leapt: nobody can say by it how long something took.
+    pub(crate) clocks_leapt: bool,
     /// Yields until the workload is told to end.
     pub(crate) steps_left: u64,
     /// The first promise that was broken.
@@ -94,6 +92,16 @@ impl World {
         Millis(self.true_time().0 + self.machines[machine].off)
     }
 
+    /// The clocks of all workstations.
+    pub(crate) fn clocks(&self) -> Vec<Clocks> {
+        (0..self.machines.len()).map(|m| self.clocks_of(m)).collect()
+    }
+
+    /// The clocks of a workstation.
+    pub(crate) fn clocks_of(&self, machine: usize) -> Clocks {
+        Clocks { wall: self.wall(machine), boot: self.machines[machine].boot(self.now()) }
+    }
+
     /// Whether the workload is to end.
     pub(crate) fn is_over(&self) -> bool {
         self.steps_left == 0 || self.failure.is_some()
@@ -112,6 +120,11 @@ impl World {
     /// Counts a rare branch.
     pub(crate) fn mark(&mut self, name: &'static str) {
         self.trace.mark(self.scheduler.now(), name);
+    }
+
+    /// Counts many of them at once.
+    pub(crate) fn mark_often(&mut self, name: &'static str, times: usize) {
+        (0..times).for_each(|_| self.mark(name));
     }
 
     /// A promise is broken.
@@ -143,8 +156,47 @@ impl World {
             }
         }
         let for_so_long = self.chance.between(1_000_000, 30_000_000);
-        self.machines[machine].dark_until = self.now() + for_so_long;
-        self.machines[machine].files.power_cut(&mut self.chance);
+        let back_at = self.now() + for_so_long;
+        self.machines[machine].dark_until = back_at;
+        if self.machines[machine].lose_power(&mut self.chance, back_at) {
+            self.mark("reboot without replica");
+        }
+        self.leases.lose(machine);
+    }
+
+    /// The server goes away until then.
+    pub(crate) fn crash_server(&mut self, back_at: u64) {
+        let truth = self.true_time();
+        self.server.crash(truth, back_at, self.planted);
+    }
+
+    /// Nobody does anything for a long time.
+    fn lull(&mut self) {
+        if self.processes.iter().any(|p| !p.dead) || !self.strikes(|f| f.lull) {
+            return;
+        }
+        self.mark("lull");
+        let most = *self.chance.pick(&[10 * MINUTE, 3 * HOUR, 72 * HOUR]);
+        let for_so_long = self.chance.between(MINUTE, most);
+        self.scheduler.pass(for_so_long);
+        // No request is on its way for that long.
+        self.late.clear();
+    }
+
+    /// A wall clock leaps.
+    fn step_clock(&mut self, machine: usize) {
+        self.mark("clock step");
+        self.clocks_leapt = true;
+        let span = *self.chance.pick(&[5_000, 3_600_000, 3_600_000 * 24 * 365]);
+        let step = i64::try_from(self.chance.below(2 * span)).unwrap_or(0);
+        let off = step - i64::try_from(span).unwrap_or(0);
+        // Which one, the seed says: the server's machine has a clock, too.
+        if self.chance.hit(300_000) {
+            self.server.off = off;
+        } else {
+            self.machines[machine].off = off;
+            self.leases.lose_provisional(machine);
+        }
     }
 
     /// What befalls the world at a yield of this process.
@@ -160,18 +212,17 @@ impl World {
         if self.strikes(|f| f.outage) {
             self.mark("outage");
             let for_so_long = self.chance.between(100_000, 5 * MINUTE);
-            self.server.crash(self.scheduler.now() + for_so_long, self.planted);
+            let back_at = self.now() + for_so_long;
+            self.crash_server(back_at);
         }
         if self.strikes(|f| f.partition) {
             self.mark("partition");
-            let for_so_long = self.chance.between(1_000_000, 30 * MINUTE);
+            let most = *self.chance.pick(&[30 * MINUTE, 30 * MINUTE, 6 * HOUR, 72 * HOUR]);
+            let for_so_long = self.chance.between(1_000_000, most);
             self.machines[machine].cut_off_until = self.now() + for_so_long;
         }
         if self.strikes(|f| f.clock_step) {
-            self.mark("clock step");
-            let span = *self.chance.pick(&[5_000, 3_600_000, 3_600_000 * 24 * 365]);
-            let step = i64::try_from(self.chance.below(2 * span)).unwrap_or(0);
-            self.machines[machine].off = step - i64::try_from(span).unwrap_or(0);
+            self.step_clock(machine);
         }
     }
 
@@ -308,7 +359,11 @@ impl Sim {
 
     /// Lets a thread rest between two processes; false when the workload is over.
     pub(crate) fn rest(&self, machine: usize, thread: usize, micros: u64) -> bool {
-        let mut until = self.look().now() + micros;
+        let mut until = {
+            let mut world = self.look();
+            world.lull();
+            world.now() + micros
+        };
         loop {
             let world = self.look();
             let world = self.pass(world, thread, Standing::Until(until));

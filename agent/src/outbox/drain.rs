@@ -367,6 +367,7 @@ impl Run<'_> {
     /// journal.
     fn settle(&mut self, answered: Vec<(Request, Verdict, EntryDone)>) -> io::Result<Halt> {
         let now = self.t.clock.wall();
+        let applied_before = self.report.applied.len();
         let mut letters = Vec::new();
         let mut noted = Vec::new();
         let mut told = Vec::new();
@@ -404,6 +405,7 @@ impl Run<'_> {
                 break;
             }
         }
+        self.t.keeper.settled(&self.report.applied[applied_before..]);
         dead::add(self.t.disk, &letters)?;
         news::add(self.t.disk, now, &told)?;
         journal::note(self.t.disk, &noted)?;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::append::{AppendError, append};
 use super::disk::Disk;
+use super::drain::Settled;
 
 const LOCKS: &str = "/api/coord/locks";
 
@@ -29,6 +30,10 @@ pub trait Keep {
     /// Queues a write in this outbox, or says at once that it will be refused. An error: it is not
     /// kept.
     fn keep(&self, outbox: &dyn Disk, request: &Request) -> Result<Kept, AppendError>;
+
+    /// The server has done writes that were kept. They leave the queue after this, so that what they
+    /// mean here is at no moment known in neither place.
+    fn settled(&self, done: &[Settled]);
 }
 
 /// Queues everything and answers nothing: where no copy of the server's rows is at hand.
@@ -38,6 +43,8 @@ impl Keep for QueueOnly {
     fn keep(&self, outbox: &dyn Disk, request: &Request) -> Result<Kept, AppendError> {
         append(outbox, request).map(|()| Kept::Queued)
     }
+
+    fn settled(&self, _: &[Settled]) {}
 }
 
 /// Whether a write grants or ends claims.

@@ -20,9 +20,9 @@ use serde_json::Value;
 
 use crate::outbox::append::{AppendError, append};
 use crate::outbox::disk::{Disk, Guard, Share};
-use crate::outbox::drain::as_sent;
+use crate::outbox::drain::{Settled, as_sent};
 use crate::outbox::files::{ASIDE, JOURNAL, QUEUE};
-use crate::outbox::keep::{Keep, Kept, is_claim};
+use crate::outbox::keep::{Keep, Kept, concerns_claims, is_claim};
 use crate::outbox::view::all_waiting;
 
 /// Kernel lock in the replica's folder: one process at a time judges a claim or brings `ahead` in
@@ -157,5 +157,12 @@ impl Keep for Standin<'_> {
         }
         append(outbox, request)?;
         Ok(Kept::Provisional(answer))
+    }
+
+    fn settled(&self, done: &[Settled]) {
+        for s in done.iter().filter(|s| concerns_claims(&s.request)) {
+            // What cannot be noted comes with the next pull.
+            let _ = self.note(&s.request, &s.answer);
+        }
     }
 }

@@ -71,12 +71,12 @@ impl Pull<'_> {
         }
         let until = self.clock.boot().plus(budget);
         loop {
-            let since = replica.cursor(self.scope).map_err(|e| Unheard::Replica(e.to_string()))?;
-            let feed = self.piece(since.as_deref(), until)?;
+            let place = replica.place(self.scope).map_err(|e| Unheard::Replica(e.to_string()))?;
+            let feed = self.piece(place.cursor.as_deref(), until)?;
             let more = feed.more;
             // Not taken: another process has read on meanwhile; then go on from there.
             let taken = replica
-                .absorb(self.scope, since.as_deref(), &feed)
+                .absorb(self.scope, &place, &feed)
                 .map_err(|e| Unheard::Replica(e.to_string()))?;
             if taken && !more {
                 return Ok(());

@@ -153,7 +153,9 @@ fn renew(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock, row: ClaimRow, ttl: Ttl) -> 
     let row = ClaimRow { generation, ..files::again(row, ask, ttl, cx) };
     tx.renew_claim(&row)?;
     let lock = lock_view(&row);
-    Ok(Lock { renewed: true, provisional: lock.provisional || cx.provisional, ..lock })
+    let provisional = lock.provisional || cx.provisional;
+    // Only the server says that the fence still stands.
+    Ok(Lock { renewed: true, provisional, fence: lock.fence.filter(|_| !provisional), ..lock })
 }
 
 fn conflict(resource: &Resource, in_the_way: &[(ClaimRow, String)]) -> Refusal {

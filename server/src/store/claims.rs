@@ -283,13 +283,18 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Puts a claim here that another engine has granted; what was here under its id goes.
+    /// Puts a claim here that another engine has granted. What is known of it already stays if it is
+    /// later than this: the answer may be one that was remembered.
     pub fn put_granted(&self, lock: &Lock, is_glob: bool) -> Stored<()> {
         self.run(
-            "INSERT OR REPLACE INTO claim (id, project_key, session_id, resource, is_glob,
+            "INSERT INTO claim (id, project_key, session_id, resource, is_glob,
              description, ttl_ms, fence, acquired_at, last_activity, expires_at, kind,
              generation, content_then, content_now)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             ON CONFLICT (id) DO UPDATE SET description = excluded.description,
+               ttl_ms = excluded.ttl_ms, last_activity = excluded.last_activity,
+               expires_at = excluded.expires_at, content_now = excluded.content_now
+             WHERE ended_at IS NULL AND last_activity < excluded.last_activity",
             params![
                 lock.id,
                 lock.project_key,

@@ -152,6 +152,22 @@ pub fn open_disposable(path: &Path) -> Result<Connection, OpenError> {
     open_among_others(path, false)
 }
 
+/// A database in memory that can be thrown away, shared by all in this process who ask for the same
+/// name, for as long as one of them has it open: for the simulation.
+pub fn open_in_memory(name: &str) -> Result<Connection, OpenError> {
+    let conn = Connection::open_with_flags(
+        format!("file:{name}?mode=memory&cache=shared"),
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    configure(&conn)?;
+    make_disposable(&conn)?;
+    migrate(&conn, None)?;
+    Ok(conn)
+}
+
 fn open_among_others(path: &Path, durable: bool) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_OLDEST {
         return Err(OpenError::OldSqlite(rusqlite::version()));
