@@ -28,13 +28,14 @@ use crate::outbox::files::QUEUE;
 use crate::outbox::keep::{Keep, Kept, QueueOnly, concerns_claims, is_claim};
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
+use crate::registry::{Registry, note_heard};
 use crate::remote::Net;
 use crate::remote::breaker::{Breaker, Leave, short_hash};
 use crate::remote::http::HttpNet;
 use crate::remote::local::{LOCAL, LocalNet, boot_id};
 use crate::remote::query::encode;
-use crate::replica::Standin;
 use crate::replica::pull::{Pull, Unheard};
+use crate::replica::{HOOK_PATIENCE, READ_PATIENCE, Standin};
 use crate::send::{self, Fate};
 use crate::ui::neutral;
 use crate::ui::report::in_words;
@@ -72,6 +73,8 @@ pub struct Context {
     pub rng: OsRng,
     /// Lease settings of the engines of this workstation.
     pub rules: Rules,
+    /// How long a read waits for other processes here.
+    pub patience: Duration,
     /// Set when an answer came from here alone.
     pub stale: OnceLock<Stale>,
 }
@@ -136,6 +139,10 @@ impl Context {
             clock: SystemClock,
             rng: OsRng,
             rules,
+            patience: match whose {
+                Whose::Shell => READ_PATIENCE,
+                Whose::Hook(..) => HOOK_PATIENCE,
+            },
             stale: OnceLock::new(),
             env,
             paths,
@@ -172,14 +179,12 @@ impl Context {
         }
         let dir = self.replica_folder();
         let engine = replica::open(&dir, self.rules, &SystemClock, &OsRng, &boot_id()).ok()?;
-        let mut outboxes: Vec<Box<dyn Disk>> = vec![Box::new(self.outbox.clone())];
-        for other in self.other_outboxes() {
-            outboxes.push(Box::new(other));
-        }
         Some(Standin {
             folder: Box::new(RealDisk::at(&dir)),
             engine: RefCell::new(engine),
-            outboxes,
+            neighbours: Box::new(self.registry()),
+            scope: self.scope(),
+            patience: self.patience,
             clock: &SystemClock,
         })
     }
@@ -197,14 +202,23 @@ impl Context {
         leave: Leave,
     ) -> Result<(), Unheard> {
         let breaker = self.breaker();
+        let known = standin.engine.borrow().scope_with(&standin.scope);
+        let scope = known.map_err(|e| Unheard::Replica(e.to_string()))?;
         let pull = Pull {
             net: &*self.net,
             breaker: &breaker,
             clock: &self.clock,
-            scope: &self.scope(),
+            scope: &scope,
             session: &self.session.id,
         };
         pull.run(&standin.engine.borrow(), budget, leave)
+    }
+
+    /// This session does something: a sign of life for whoever stands in for the server here.
+    pub fn note_heard(&self) {
+        if self.base != LOCAL {
+            note_heard(&self.state, &self.session.id);
+        }
     }
 
     /// Where the copy of this server's rows is.
@@ -239,11 +253,6 @@ impl Context {
     }
 }
 
-/// The file in the state folder that names the outboxes of this workstation's projects, each behind
-/// the address of its server.
-const OUTBOXES: &str = "outboxes";
-const OUTBOXES_MAX: usize = 200;
-
 impl Context {
     /// Sends a write, or queues it (see [`send::write`]).
     pub fn write(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
@@ -273,62 +282,19 @@ impl Context {
         self.write(&request, budget).map(drop)
     }
 
-    /// Something was queued here: `coord sync` in another project sends it too, and git is told to
-    /// leave the queue alone. Best effort: the outbox itself is found by whoever works here.
+    /// The outboxes of this workstation's projects.
+    pub fn registry(&self) -> Registry {
+        Registry::new(&self.state, &self.outbox, &self.base)
+    }
+
+    /// Something was queued here. Best effort: the outbox is found by whoever works here.
     pub fn remember_outbox(&self) {
-        let here = self.outbox.root().display().to_string();
-        let known = self.known_outboxes();
-        if here.contains('\n') || known.contains(&here) || known.len() >= OUTBOXES_MAX {
-            return;
-        }
-        project::exclude_from_git(self.outbox.root(), "coord-queue.*");
-        if let Ok(file) = self.state.open_append(OUTBOXES) {
-            let _ = file.append(format!("{} {here}\n", self.base).as_bytes());
-        }
+        let _ = self.registry().remember_own();
     }
 
-    /// Outboxes of other projects of this workstation in which something waits for this server. What
-    /// waits for another server is not for this one to have.
+    /// Outboxes of other projects in which something waits for this server.
     pub fn other_outboxes(&self) -> Vec<RealDisk> {
-        let here = self.outbox.root().display().to_string();
-        self.known_outboxes()
-            .into_iter()
-            .filter(|k| *k != here)
-            .map(|k| RealDisk::at(Path::new(&k)))
-            .filter(|d| anything_waiting(d).unwrap_or(false))
-            .collect()
-    }
-
-    /// Forgets outboxes in which nothing waits any more, and gives those that are gone, with a work
-    /// tree that was removed, say: what had not been sent from there by then is gone, too.
-    pub fn forget_done_outboxes(&self) -> Vec<String> {
-        let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let (mut kept, mut gone) = (String::new(), Vec::new());
-        for known in text.lines() {
-            let folder = known.split_once(' ').map_or(known, |(_, folder)| folder);
-            if !Path::new(folder).is_dir() {
-                gone.push(folder.to_owned());
-            } else if anything_waiting(&RealDisk::at(Path::new(folder))).unwrap_or(true) {
-                kept.push_str(known);
-                kept.push('\n');
-            }
-        }
-        if kept.len() != text.len() {
-            // Best effort: an outbox that is forgotten by mistake is found by who works there.
-            let _ = self.state.put(OUTBOXES, kept.as_bytes());
-        }
-        gone
-    }
-
-    fn known_outboxes(&self) -> Vec<String> {
-        let bytes = self.state.read(OUTBOXES, 0).unwrap_or_default();
-        String::from_utf8_lossy(&bytes)
-            .lines()
-            .filter_map(|l| l.split_once(' '))
-            .filter(|(base, _)| *base == self.base)
-            .map(|(_, folder)| folder.to_owned())
-            .collect()
+        self.registry().others()
     }
 }
 

@@ -13,6 +13,7 @@ pub mod context;
 pub mod hook;
 pub mod local_server;
 pub mod outbox;
+pub mod registry;
 pub mod remote;
 pub mod replica;
 pub mod send;

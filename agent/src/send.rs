@@ -87,7 +87,7 @@ pub fn try_now(t: &Tools<'_>, request: &Request, budget: Duration) -> Result<Fat
     let answer = match t.net.call(&out, budget) {
         Ok(a) => a,
         Err(e) => {
-            t.breaker.failed(&e.to_string(), None);
+            t.breaker.no_answer(&e, budget);
             return queue(t, request, e.to_string(), None);
         }
     };

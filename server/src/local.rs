@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use crate::api::{self, Call, Handler, Reply, Routed};
 use crate::service::once::forget_old_keys;
 use crate::service::{Cx, Rules};
-use crate::store::{OpenError, Stored, Tx, View, open_shared};
+use crate::store::{OpenError, Stored, Tx, View, be_patient_for, open_shared};
 use crate::turn;
 
 /// One write in so many also forgets old keys.
@@ -30,10 +30,12 @@ pub struct Local<'a> {
     boot_id: String,
     /// The file beside the database whose lock divides the writers; where there are any others.
     turns: Option<PathBuf>,
+    /// How long a write waits for its turn.
+    turn_within: Duration,
 }
 
-/// How long a write waits for its turn. SQLite's own patience comes on top.
-const TURN_WITHIN: Duration = Duration::from_millis(1_500);
+/// A write waits no longer for its turn; SQLite's own patience comes on top.
+const TURN_WITHIN_MAX: Duration = Duration::from_millis(1_500);
 
 impl<'a> Local<'a> {
     /// Opens the file, making it when it is missing.
@@ -56,7 +58,13 @@ impl<'a> Local<'a> {
         rng: &'a dyn Rng,
         boot_id: String,
     ) -> Self {
-        Self { conn, rules, clock, rng, boot_id, turns: None }
+        Self { conn, rules, clock, rng, boot_id, turns: None, turn_within: TURN_WITHIN_MAX }
+    }
+
+    /// With no more time than this for all waits together, about.
+    pub fn within(self, budget: Duration) -> Self {
+        be_patient_for(budget / 2);
+        Self { turn_within: (budget / 2).min(TURN_WITHIN_MAX), ..self }
     }
 
     /// What is in the database.
@@ -131,7 +139,7 @@ impl<'a> Local<'a> {
 
     /// Runs in one transaction.
     pub(crate) fn write<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {
-        let _turn = self.turns.as_deref().and_then(|file| turn::take(file, TURN_WITHIN));
+        let _turn = self.turns.as_deref().and_then(|file| turn::take(file, self.turn_within));
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let done = run(&Tx::new(&self.conn));
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };

@@ -21,7 +21,9 @@ use serde_json::Value;
 use crate::api::{Call, Reply};
 use crate::local::Local;
 use crate::service::Rules;
-use crate::store::{OpenError, StoreError, Stored, Tx, View, is_damage, open_disposable};
+use crate::store::{
+    OpenError, StoreError, Stored, Tx, View, is_damage, is_file_damaged, open_disposable,
+};
 
 const BASE: &str = "base.db";
 const AHEAD: &str = "ahead.db";
@@ -110,26 +112,34 @@ fn open_or_begin_anew(dir: &Path, name: &str) -> Result<Connection, OpenError> {
     let path = dir.join(name);
     match open_disposable(&path) {
         Err(OpenError::Sqlite(e)) if is_damage(&e) => {
-            set_aside(dir);
+            set_aside(dir, name);
             open_disposable(&path)
         }
         // A later version of coord has been here; its copy is as disposable as ours.
         Err(OpenError::NewerSchema { .. }) => {
-            set_aside(dir);
+            set_aside(dir, name);
             open_disposable(&path)
         }
         done => done,
     }
 }
 
-/// Moves a damaged replica out of the way, as `*.damaged`; the one from before it goes.
-pub fn set_aside(dir: &Path) {
-    for name in [BASE, AHEAD] {
-        for end in ["", "-wal", "-shm"] {
-            let from = dir.join(format!("{name}{end}"));
-            // What cannot be moved is met again when it is opened.
-            let _ = fs::rename(&from, dir.join(format!("{name}{end}.damaged")));
-        }
+/// Moves a damaged file out of the way, as `*.damaged`; the one from before it goes.
+fn set_aside(dir: &Path, name: &str) {
+    for end in ["-wal", "-shm", ""] {
+        let from = dir.join(format!("{name}{end}"));
+        // What cannot be moved is met again when it is opened.
+        let _ = fs::rename(&from, dir.join(format!("{name}{end}.damaged")));
+    }
+}
+
+/// After an error that says so: moves the damaged one of the two out of the way, or, when neither
+/// says that it is, both.
+pub fn set_damaged_aside(dir: &Path) {
+    let damaged = |name: &&str| is_file_damaged(&dir.join(name));
+    let found: Vec<&str> = [BASE, AHEAD].into_iter().filter(|n| damaged(&n)).collect();
+    for name in if found.is_empty() { vec![BASE, AHEAD] } else { found } {
+        set_aside(dir, name);
     }
 }
 
@@ -180,6 +190,17 @@ impl<'a> Replica<'a> {
         self.base.view()
     }
 
+    /// Whose mail is kept here once `own` is: a scope grows, so that sessions of several names on one
+    /// workstation do not take turns in beginning anew. Names divided by commas.
+    pub fn scope_with(&self, own: &str) -> Stored<String> {
+        let known = self.seen().note(SCOPE)?.unwrap_or_default();
+        let mut names: Vec<&str> =
+            known.split(',').chain(own.split(',')).filter(|n| !n.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names.join(","))
+    }
+
     /// Where to go on reading the feed.
     pub fn place(&self, scope: &str) -> Stored<Place> {
         let version = self.version()?;
@@ -192,12 +213,11 @@ impl<'a> Replica<'a> {
     /// from there meanwhile, or has noted what may be later than this piece, which is not needed.
     pub fn absorb(&self, scope: &str, place: &Place, feed: &ChangeFeed) -> Stored<bool> {
         let (wall, boot) = (self.clock.wall(), self.clock.boot());
-        let version = place.version;
         self.base.write(|tx| {
             let here = tx
                 .note(CURSOR)?
                 .filter(|_| tx.note(SCOPE).ok().flatten().as_deref() == Some(scope));
-            if here != place.cursor || self.version()? != version {
+            if here != place.cursor || self.version()? != place.version {
                 return Ok(false);
             }
             if feed.reset {
@@ -208,7 +228,7 @@ impl<'a> Replica<'a> {
                 tx.put_row(&c.kind, &c.row)?;
             }
             if feed.reset || !feed.changes.is_empty() {
-                tx.set_note(VERSION, &(version + 1).to_string())?;
+                self.bump(tx)?;
             }
             tx.set_note(CURSOR, &feed.cursor)?;
             tx.set_note(SCOPE, scope)?;
@@ -242,10 +262,14 @@ impl<'a> Replica<'a> {
         }))
     }
 
-    /// Answers a read: from what the server said, or with what waits on top of it. `None`: the
-    /// server was never heard.
-    pub fn read(&self, call: &Call, anything_waits: bool) -> Stored<Option<Answer>> {
+    /// Answers a read of somebody whose mail is in `scope`: from what the server said, or with what
+    /// waits on top of it. `None`: the server was never heard on this.
+    pub fn read(&self, call: &Call, scope: &str, anything_waits: bool) -> Stored<Option<Answer>> {
         let Some(age) = self.age()? else { return Ok(None) };
+        // Whose mail is not kept here cannot be told that there is none.
+        if Some(self.scope_with(scope)?) != self.seen().note(SCOPE)? {
+            return Ok(None);
+        }
         if !anything_waits {
             return Ok(Some(Answer { reply: self.base.call(call)?, age }));
         }
@@ -256,7 +280,16 @@ impl<'a> Replica<'a> {
     /// The server has granted a claim. Its row comes again with the next pull.
     pub fn note_claim(&self, lock: &Lock, literal: bool) -> Stored<()> {
         let is_glob = !literal && Resource::parse(&lock.resource).is_ok_and(|r| r.is_glob());
-        self.changed(|tx| tx.put_granted(lock, is_glob))
+        let boot = self.clock.boot();
+        self.changed(|tx| {
+            // A workstation that never heard more of the server knows its clock by this at least; an
+            // answer from memory makes it late, never early.
+            if tx.boot_anchor(&self.boot_id)?.is_none() {
+                let anchor = lock.last_activity.0.saturating_sub(boot.0);
+                tx.set_boot_anchor(&self.boot_id, anchor)?;
+            }
+            tx.put_granted(lock, is_glob)
+        })
     }
 
     /// Claims have ended at the server.
@@ -271,11 +304,15 @@ impl<'a> Replica<'a> {
     }
 
     fn changed(&self, run: impl FnOnce(&Tx<'_>) -> Stored<()>) -> Stored<()> {
-        let version = self.version()?;
         self.base.write(|tx| {
             run(tx)?;
-            tx.set_note(VERSION, &(version + 1).to_string())
+            self.bump(tx)
         })
+    }
+
+    /// Inside the transaction, so that each change has a number of its own.
+    fn bump(&self, tx: &Tx<'_>) -> Stored<()> {
+        tx.set_note(VERSION, &(self.version()? + 1).to_string())
     }
 
     /// Brings `ahead` in line with what waits. `print` stands for the outboxes as they are; when it
@@ -318,6 +355,23 @@ impl<'a> Replica<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Sessions of this workstation were heard here so long ago: while the server is away, that is what
+    /// keeps their claims on files (seed 003).
+    pub fn note_alive(&self, ago: impl Fn(&str) -> Option<Duration>) -> Stored<()> {
+        let ahead = self.ahead()?;
+        let now = ahead.time(&ahead.view())?;
+        let seen = |s: String| {
+            let at = Millis(now.0.saturating_sub(i64::try_from(ago(&s)?.as_millis()).ok()?));
+            Some((s, at))
+        };
+        let holders = ahead.view().holders_of_files()?;
+        let heard: Vec<_> = holders.into_iter().filter_map(seen).collect();
+        if heard.is_empty() {
+            return Ok(());
+        }
+        ahead.write(|tx| heard.iter().try_for_each(|(s, at)| tx.saw_session(s, *at)))
     }
 
     /// Whether `ahead` is up to date with this state of the outboxes.
@@ -466,7 +520,7 @@ mod tests {
 
     fn get(r: &Replica<'_>, target: &str, anything_waits: bool) -> Value {
         let call = Call { method: "GET".into(), target: target.into(), ..Call::default() };
-        let answer = r.read(&call, anything_waits).unwrap().expect("the server was heard");
+        let answer = r.read(&call, "", anything_waits).unwrap().expect("the server was heard");
         assert_eq!(answer.reply.status, 200, "{}", answer.reply.body);
         serde_json::from_str(&answer.reply.body).unwrap()
     }
@@ -500,7 +554,10 @@ mod tests {
         assert_eq!(r.age().unwrap(), None);
         let target =
             Call { method: "GET".into(), target: "/api/coord/todos".into(), ..Call::default() };
-        assert!(r.read(&target, false).unwrap().is_none(), "never heard is not the same as empty");
+        assert!(
+            r.read(&target, "", false).unwrap().is_none(),
+            "never heard is not the same as empty"
+        );
         for n in 0..5 {
             desk.ask("POST", "/api/coord/todos", &json!({"text": n.to_string()}));
         }

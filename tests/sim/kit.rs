@@ -1,6 +1,7 @@
 //! The product's tools in the hands of one process, put together as for a real command.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use coord_agent::outbox::disk::Disk;
 use coord_agent::outbox::drain::{Report, Settled, Stopped, Tools, drain};
 use coord_agent::outbox::keep::{Keep, Kept, QueueOnly, concerns_claims, is_claim};
 use coord_agent::remote::breaker::{Breaker, Leave};
-use coord_agent::replica::Standin;
 use coord_agent::replica::pull::{Pull, Unheard};
+use coord_agent::replica::{Neighbours, READ_PATIENCE, Standin};
 use coord_agent::send::{Fate, TRY_BUDGET, write};
 use coord_protocol::edge::{Clock, fresh_id};
 use coord_protocol::request::Request;
@@ -85,6 +86,23 @@ impl Keep for Keeper<'_> {
     }
 }
 
+/// A workstation with one project.
+struct OneOutbox(SimDisk);
+
+impl Neighbours for OneOutbox {
+    fn remember(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn outboxes(&self) -> Vec<Box<dyn Disk + '_>> {
+        vec![Box::new(self.0.clone())]
+    }
+
+    fn heard(&self, _: &str) -> Option<Duration> {
+        None
+    }
+}
+
 impl Kit {
     /// The tools of a process.
     pub(crate) fn new(sim: &Arc<Sim>, pid: Pid) -> Self {
@@ -137,7 +155,9 @@ impl Kit {
         Standin {
             folder: Box::new(self.disk.clone()),
             engine: RefCell::new(engine),
-            outboxes: vec![Box::new(self.disk.clone())],
+            neighbours: Box::new(OneOutbox(self.disk.clone())),
+            scope: format!("M{}", self.machine),
+            patience: READ_PATIENCE,
             clock: &self.clock,
         }
     }
@@ -217,7 +237,7 @@ impl Kit {
     pub(crate) fn read_locks(&self) {
         let target = "/api/coord/locks?project_key=p&limit=500".to_owned();
         let call = Call { method: "GET".to_owned(), target, ..Call::default() };
-        let known = self.standin().read(&call).expect("a replica can be read");
+        let known = self.standin().read(&call, false).expect("a replica can be read");
         let mut world = self.disk.sim.look();
         let Some(known) = known else { return world.mark("read: nothing known") };
         world.note(&format!("{} read: {}", self.disk.pid, known.reply.body));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::generation::generation;
 use super::lock::claim;
 use super::outbox::take_back;
-use super::reading::{Query, encode, read};
+use super::reading::{Query, encode, read, said};
 use super::writing::{WriteArgs, send};
 use crate::config::file::{self, ProjectFile};
 use crate::context::Context;
@@ -45,8 +45,6 @@ pub(super) struct Known {
     pub(super) file: ProjectFile,
     pub(super) project: String,
     pub(super) state: FileState,
-    /// What is said of the lock on it waits here; the server does not know it yet.
-    pub(super) queued: bool,
 }
 
 /// Finds the file that a path means, and the key of its project.
@@ -68,13 +66,16 @@ pub(super) fn named(
 /// The same, and how it stands.
 pub(super) fn known(cx: &Context, path: &Path, project: Option<&str>) -> Result<Known, CliError> {
     let (file, project) = named(cx, path, project)?;
+    let (state, _) = read(cx, &path_of(cx, &project, &file.resource))?;
+    Ok(Known { file, project, state })
+}
+
+fn path_of(cx: &Context, project: &str, resource: &str) -> String {
     let query = Query::default()
-        .and("project_key", Some(&project))
-        .and("resource", Some(&file.resource))
+        .and("project_key", Some(project))
+        .and("resource", Some(resource))
         .and("session_id", Some(&cx.session.id));
-    let (state, raw): (FileState, _) = read(cx, &query.on("/api/coord/file"))?;
-    let queued = raw["lock"]["queued"] == true;
-    Ok(Known { file, project, state, queued })
+    query.on("/api/coord/file")
 }
 
 /// What is in the file now, as the engine keeps it.
@@ -151,7 +152,10 @@ pub(super) fn check(cx: &Context, a: &FileArgs) -> Result<Report, CliError> {
     let name = line(&k.file.resource);
     let json = json!({"file": k.file.resource, "project_key": k.project, "lock": k.state.lock});
     match &k.state.lock {
-        None => Ok(Report::new(format!("{name} is free"), json)),
+        None => match lapsed_here(cx, &k) {
+            Some(why) => Err(CliError::new(exit::UNAVAILABLE, why).facts(json)),
+            None => Ok(Report::new(format!("{name} is free"), json)),
+        },
         Some(l) if l.session_id == cx.session.id && l.provisional => Ok(Report::new(
             format!(
                 "{name} is yours on this workstation, provisionally: the server is not asked yet"
@@ -166,10 +170,20 @@ pub(super) fn check(cx: &Context, a: &FileArgs) -> Result<Report, CliError> {
     }
 }
 
+/// A lock of one's own that is over by the copy here may go on at the server.
+fn lapsed_here(cx: &Context, k: &Known) -> Option<String> {
+    cx.stale.get()?;
+    let mine = k.state.mine.as_ref().filter(|l| l.ended_at.is_none())?;
+    let name = line(&mine.resource);
+    Some(format!("whether {name} is still yours, only the server can say"))
+}
+
 /// Why a holder that cannot ask the server may not say any more that it holds (G24).
 fn not_sure(cx: &Context, k: &Known, lock: &Lock) -> Option<String> {
     cx.stale.get()?;
-    let sure = !k.queued && k.state.time.is_some_and(|now| lock.surely_held(now));
+    let said: Option<FileState> = said(cx, &path_of(cx, &k.project, &k.file.resource));
+    let of_server = said.and_then(|s| Some((s.time?, s.lock?)));
+    let sure = of_server.is_some_and(|(now, l)| l.id == lock.id && l.surely_held(now));
     let name = line(&k.file.resource);
     (!sure).then(|| format!("whether {name} is still yours, only the server can say"))
 }

@@ -176,6 +176,7 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     {
         return finish(Err(e), as_json);
     }
+    cx.note_heard();
     let outcome = run(&cx, verb, as_json);
     let outcome = match cx.stale.get() {
         Some(stale) => outcome.map(|r| r.known_since(stale)).map_err(|e| e.hint(stale.in_words())),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coord_protocol::exit;
 use coord_server::api::Call;
-use coord_server::replica::{is_damaged, set_aside};
+use coord_server::replica::{is_damaged, set_damaged_aside};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliErr
         Err(e) => Some(e),
     };
     let call = Call { method: "GET".to_owned(), target: path.to_owned(), ..Call::default() };
-    match (standin.read(&call), unheard) {
+    match (standin.read(&call, unheard.is_some()), unheard) {
         (Ok(Some(known)), unheard) => {
             if let Some(why) = unheard {
                 // Asked twice in one command: the first time counts.
@@ -88,11 +88,18 @@ fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliErr
         (Ok(None), Some(why)) => Err(away(cx, &why.to_string())),
         (Err(e), _) => {
             if is_damaged(&e) {
-                set_aside(&cx.replica_folder());
+                set_damaged_aside(&cx.replica_folder());
             }
             of_server(cx, path, leave)
         }
     }
+}
+
+/// What the server said of this when it was last heard, without what only waits here.
+pub(super) fn said<T: DeserializeOwned>(cx: &Context, path: &str) -> Option<T> {
+    let call = Call { method: "GET".to_owned(), target: path.to_owned(), ..Call::default() };
+    let answer = cx.standin()?.said(&call).ok()??;
+    serde_json::from_str(&answer.reply.body).ok()
 }
 
 /// Asks the server itself.

@@ -84,7 +84,7 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     if set_aside > 0 {
         out.push(format!("{set_aside} lines of the queue are no entries: `coord outbox dead`"));
     }
-    let gone = cx.forget_done_outboxes();
+    let gone = cx.registry().forget_done();
     out.extend(
         gone.iter().map(|g| format!("gone, with whatever was still queued in it: {}", line(g))),
     );

@@ -121,7 +121,7 @@ fn keep_a_copy(cx: &Context, until: Millis) {
 /// Without the server: the session is registered later, and what is known here is shown.
 fn away(cx: &Context, again: bool, said: &mut Vec<String>) -> (Vec<Message>, usize) {
     let waiting = view::pending(&cx.outbox).map_or(0, |p| p.entries.len());
-    let known = cx.standin().and_then(|s| s.read(&unread_of(cx)).ok().flatten());
+    let known = cx.standin().and_then(|s| s.read(&unread_of(cx), true).ok().flatten());
     let age = match &known {
         Some(k) => format!("what follows is as of {} ago", in_words(k.age)),
         None => "unread messages are not known".to_owned(),
@@ -187,7 +187,7 @@ fn check_in(
     let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/sessions") };
     let left = until.since(cx.clock.boot()).max(Duration::from_millis(50));
     let answer = cx.net.call(&out, left).map_err(|e| {
-        breaker.failed(&e.to_string(), None);
+        breaker.no_answer(&e, left);
         e.to_string()
     })?;
     if !is_ours(&answer) || answer.status >= 500 {

@@ -51,7 +51,7 @@ pub(super) fn give(cx: &Context, host: &str, session: &str) -> Result<(), String
             let why = format!("the server answered {}", answer.status);
             breaker.failed(&why, answer.retry_after);
         }
-        Err(e) => breaker.failed(&e.to_string(), None),
+        Err(e) => breaker.no_answer(&e, BUDGET),
     }
     Ok(())
 }

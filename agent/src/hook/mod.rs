@@ -90,6 +90,7 @@ fn answer(host: &str, env: Env) -> Result<Answer, String> {
         "claude" => {
             let whose = Whose::Hook("claude", input.session_id.as_deref());
             let cx = Context::load(env, &cwd, &whose).map_err(|e| e.to_string())?;
+            cx.note_heard();
             if only_alive {
                 heartbeat::give(&cx, host, session)?;
                 return Ok(Answer::nothing());

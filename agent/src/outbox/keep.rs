@@ -49,7 +49,8 @@ impl Keep for QueueOnly {
 
 /// Whether a write grants or ends claims.
 pub fn concerns_claims(request: &Request) -> bool {
-    is_claim(request) || (request.method == Method::Delete && request.path.starts_with(LOCKS))
+    let one_of_them = matches!(request.method, Method::Delete | Method::Patch);
+    is_claim(request) || (one_of_them && request.path.starts_with(LOCKS))
 }
 
 /// Whether a write asks for a claim: it means something here before the server has seen it.

@@ -9,6 +9,7 @@ use coord_protocol::time::Millis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::NetError;
 use super::local::LOCAL;
 use crate::outbox::disk::{Disk, Share};
 
@@ -18,6 +19,8 @@ const REST_FIRST: Duration = Duration::from_secs(5);
 const REST_MAX: Duration = Duration::from_mins(5);
 /// No rest, not even one that the server asked for, is longer than this.
 const SILENCE_MAX: Duration = Duration::from_hours(1);
+/// A server that does not answer within this time counts as away.
+const FAIR_CALL: Duration = Duration::from_secs(1);
 /// While one process tries, the others wait this long for what it finds.
 const PROBE_HOLD: Duration = Duration::from_secs(3);
 
@@ -182,6 +185,14 @@ impl<'a> Breaker<'a> {
     }
 
     /// What cannot be written is forgotten: the next process tries the server itself.
+    /// No answer came in the time that was given for it. A time-out that we cut short ourselves says
+    /// nothing about the server: a healthy one may be far away.
+    pub fn no_answer(&self, e: &NetError, given: Duration) {
+        if !matches!(e, NetError::Timeout(_)) || given >= FAIR_CALL {
+            self.failed(&e.to_string(), None);
+        }
+    }
+
     fn write(&self, state: &State) {
         if let Ok(text) = serde_json::to_string(state) {
             let _ = self.disk.put(&self.name, text.as_bytes());

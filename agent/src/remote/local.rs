@@ -41,13 +41,14 @@ pub fn boot_id() -> String {
 }
 
 impl Net for LocalNet {
-    /// The budget is not needed: nobody else's program is waited for, only SQLite's lock (1 s).
-    fn call(&self, out: &Outgoing, _: Duration) -> Result<Incoming, NetError> {
+    /// Nobody else's program is waited for, only those that write into the same file.
+    fn call(&self, out: &Outgoing, budget: Duration) -> Result<Incoming, NetError> {
         let failed = |e: &dyn std::error::Error| {
             NetError::Unreachable(format!("the local store {}", self.path.display()), e.to_string())
         };
         let local = Local::open(&self.path, self.rules, &SystemClock, &OsRng, boot_id())
-            .map_err(|e| failed(&e))?;
+            .map_err(|e| failed(&e))?
+            .within(budget);
         let call = Call {
             method: out.method.map_or("GET", coord_protocol::request::Method::as_str).to_owned(),
             target: out.path.clone(),

@@ -6,12 +6,13 @@
 pub mod pull;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
+use std::io;
 use std::time::Duration;
 
 use coord_protocol::edge::Clock;
-use coord_protocol::request::Request;
+use coord_protocol::request::{Method, Request};
 use coord_protocol::wire::Lock;
 use coord_server::api::Call;
 use coord_server::replica::{Answer, Replica, Waiting};
@@ -30,8 +31,21 @@ use crate::outbox::view::all_waiting;
 pub const LOCK: &str = "claims.lock";
 /// A claim waits so long for the others; then it is only queued.
 const CLAIM_WAIT: Duration = Duration::from_millis(800);
-/// A read waits so long; then it is told that it cannot be answered.
-const READ_WAIT: Duration = Duration::from_secs(1);
+/// A command's read waits so long for others.
+pub const READ_PATIENCE: Duration = Duration::from_secs(1);
+/// A hook's.
+pub const HOOK_PATIENCE: Duration = Duration::from_millis(150);
+
+/// The other processes of this workstation, as far as they have left word.
+pub trait Neighbours {
+    /// Notes, durably, that something is queued in this command's outbox. Called under [`LOCK`], so
+    /// that the next one to judge a claim looks there.
+    fn remember(&self) -> io::Result<()>;
+    /// The outboxes in which writes for this server may wait, this command's own first.
+    fn outboxes(&self) -> Vec<Box<dyn Disk + '_>>;
+    /// How long ago a session was last heard here.
+    fn heard(&self, session: &str) -> Option<Duration>;
+}
 
 /// Stands in for the server on this workstation.
 pub struct Standin<'a> {
@@ -39,77 +53,51 @@ pub struct Standin<'a> {
     pub folder: Box<dyn Disk + 'a>,
     /// The two databases.
     pub engine: RefCell<Replica<'a>>,
-    /// The outboxes of this workstation in which writes for this server wait.
-    pub outboxes: Vec<Box<dyn Disk + 'a>>,
+    /// The others here.
+    pub neighbours: Box<dyn Neighbours + 'a>,
+    /// The machines whose mail is wanted, sorted, divided by commas, percent-encoded.
+    pub scope: String,
+    /// How long a read waits for others who judge.
+    pub patience: Duration,
     /// Time.
     pub clock: &'a dyn Clock,
 }
 
 impl Standin<'_> {
-    /// Answers a read with everything that is known here. `None`: the server was never heard.
-    pub fn read(&self, call: &Call) -> Stored<Option<Answer>> {
-        let print = self.print();
-        let anything_waits = !print.is_empty();
-        if anything_waits && !self.engine.borrow().is_in_line(&print)? {
+    /// Answers a read with everything that is known here. `unheard`: the server could not be asked,
+    /// so signs of life that only this workstation saw count too. `None`: nothing is known.
+    pub fn read(&self, call: &Call, unheard: bool) -> Stored<Option<Answer>> {
+        let outboxes = self.neighbours.outboxes();
+        let print = print(&outboxes);
+        let with_own = unheard || !print.is_empty();
+        if with_own {
             // Not got: the answer may lack what was queued a moment ago, but nothing older.
-            let _lock = self.lock(READ_WAIT);
-            self.refresh(&self.print())?;
+            let _lock = self.lock(self.patience);
+            self.refresh(&outboxes)?;
         }
-        self.engine.borrow().read(call, anything_waits)
+        self.engine.borrow().read(call, &self.scope, with_own)
     }
 
-    /// How the outboxes are at this moment; empty when nothing waits in any of them.
-    fn print(&self) -> String {
-        let mut print = String::new();
-        for (n, disk) in self.outboxes.iter().enumerate() {
-            let queue = disk.stamp(QUEUE).ok().flatten();
-            let aside = disk.list(ASIDE).unwrap_or_default();
-            if queue.is_none() && aside.is_empty() {
-                continue;
-            }
-            let journal = disk.stamp(JOURNAL).ok().flatten();
-            // Writing into a text cannot fail.
-            let _ = write!(print, "{n}:{queue:?}{journal:?}");
-            for a in aside {
-                let _ = write!(print, "{}={},", a.name, a.len);
-            }
-        }
-        print
+    /// What the server itself said, without anything that only this workstation knows.
+    pub fn said(&self, call: &Call) -> Stored<Option<Answer>> {
+        self.engine.borrow().read(call, &self.scope, false)
     }
 
-    fn refresh(&self, print: &str) -> Stored<()> {
-        self.engine.borrow_mut().refresh(print, || self.waiting())
-    }
-
-    /// What waits, in the order in which it was made.
-    fn waiting(&self) -> Vec<Waiting> {
-        let mut all = Vec::new();
-        let mut seen = HashSet::new();
-        for disk in &self.outboxes {
-            // An outbox that cannot be read holds nothing that could be shown.
-            let entries = all_waiting(&**disk, self.clock).unwrap_or_default();
-            let new = entries.into_iter().map(|e| e.request);
-            all.extend(new.filter(|r| r.id.as_ref().is_none_or(|id| seen.insert(id.clone()))));
-        }
-        if self.outboxes.len() > 1 {
-            // Within one outbox the order of the file counts; between them, that of the ids.
-            all.sort_by(|a, b| a.ts.cmp(&b.ts));
-        }
-        let now = self.clock.wall();
-        let as_waiting = |request: Request| {
-            let sent = as_sent(&request, now);
-            let waited = Duration::from_millis(sent.waited_ms.unwrap_or(0));
-            Waiting { request, past: sent.past, waited }
-        };
-        all.into_iter().map(as_waiting).collect()
+    /// Brings the copy with what waits in line with the outboxes and the signs of life here.
+    fn refresh(&self, outboxes: &[Box<dyn Disk + '_>]) -> Stored<()> {
+        let print = print(outboxes);
+        let mut engine = self.engine.borrow_mut();
+        engine.refresh(&print, || waiting(outboxes, self.clock))?;
+        engine.note_alive(|session| self.neighbours.heard(session))
     }
 
     /// The server did a write on claims: noted here at once, as the next pull may find it away.
     pub fn note(&self, request: &Request, answer: &Value) -> Stored<()> {
         let engine = self.engine.borrow();
         let text = |name: &str| answer.get(name).and_then(Value::as_str);
-        if is_claim(request) {
-            let literal = request.body.as_ref().is_some_and(|b| b["literal"] == true);
+        if request.method != Method::Delete {
+            let literal = request.body.as_ref().is_some_and(|b| b["literal"] == true)
+                || answer["kind"] == "file";
             return match serde_json::from_value::<Lock>(answer.clone()) {
                 Ok(lock) => engine.note_claim(&lock, literal),
                 // A claim that was past: there is nothing to hold.
@@ -127,7 +115,7 @@ impl Standin<'_> {
 
     /// What is known here says to a claim.
     fn judge(&self, request: &Request) -> Stored<(u16, Value, Option<Duration>)> {
-        self.refresh(&self.print())?;
+        self.refresh(&self.neighbours.outboxes())?;
         let engine = self.engine.borrow();
         let reply = engine.would_answer(request)?;
         let answer = serde_json::from_str(&reply.body).unwrap_or(Value::Null);
@@ -145,6 +133,10 @@ impl Keep for Standin<'_> {
         let Some(_lock) = self.lock(CLAIM_WAIT) else {
             return append(outbox, request).map(|()| Kept::Queued);
         };
+        // Before it is judged: whoever is judged next looks into this outbox, too.
+        if self.neighbours.remember().is_err() {
+            return append(outbox, request).map(|()| Kept::Queued);
+        }
         let Ok((status, mut answer, age)) = self.judge(request) else {
             return append(outbox, request).map(|()| Kept::Queued);
         };
@@ -164,5 +156,48 @@ impl Keep for Standin<'_> {
             // What cannot be noted comes with the next pull.
             let _ = self.note(&s.request, &s.answer);
         }
+    }
+}
+
+/// How the outboxes are at this moment; empty when nothing waits in any of them.
+fn print(outboxes: &[Box<dyn Disk + '_>]) -> String {
+    let mut print = String::new();
+    for (n, disk) in outboxes.iter().enumerate() {
+        let queue = disk.stamp(QUEUE).ok().flatten();
+        let aside = disk.list(ASIDE).unwrap_or_default();
+        if queue.is_none() && aside.is_empty() {
+            continue;
+        }
+        let journal = disk.stamp(JOURNAL).ok().flatten();
+        // Writing into a text cannot fail.
+        let _ = write!(print, "{n}:{queue:?}{journal:?}");
+        for a in aside {
+            let _ = write!(print, "{}={},", a.name, a.len);
+        }
+    }
+    print
+}
+
+/// What waits in all outboxes: each in the order of its file, and among them the one that was made
+/// first.
+fn waiting(outboxes: &[Box<dyn Disk + '_>], clock: &dyn Clock) -> Vec<Waiting> {
+    let mut seen = HashSet::new();
+    let mut queues: Vec<VecDeque<Request>> = Vec::new();
+    for disk in outboxes {
+        // An outbox that cannot be read holds nothing that could be shown.
+        let entries = all_waiting(&**disk, clock).unwrap_or_default().into_iter();
+        let new = entries.map(|e| e.request);
+        let new = new.filter(|r| r.id.as_ref().is_none_or(|id| seen.insert(id.clone())));
+        queues.push(new.collect());
+    }
+    let now = clock.wall();
+    let mut all = Vec::new();
+    loop {
+        let heads = queues.iter().enumerate().filter_map(|(n, q)| Some((&q.front()?.ts, n)));
+        let Some((_, first)) = heads.min() else { return all };
+        let Some(request) = queues[first].pop_front() else { return all };
+        let sent = as_sent(&request, now);
+        let waited = Duration::from_millis(sent.waited_ms.unwrap_or(0));
+        all.push(Waiting { request, past: sent.past, waited });
     }
 }

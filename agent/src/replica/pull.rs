@@ -92,7 +92,10 @@ impl Pull<'_> {
         let since = since.unwrap_or_default();
         let path = format!("/api/coord/changes?limit={PIECE}&machine={}&since={since}", self.scope);
         let out = Outgoing { session: Some(self.session.to_owned()), ..Outgoing::get(&path) };
-        let answer = self.net.call(&out, left).map_err(|e| self.failed(e.to_string(), None))?;
+        let answer = self.net.call(&out, left).map_err(|e| {
+            self.breaker.no_answer(&e, left);
+            Unheard::Away(e.to_string())
+        })?;
         if !is_ours(&answer) {
             let why = format!("what answers there ({}) is not a coord server", answer.status);
             return Err(self.failed(why, answer.retry_after));

@@ -105,6 +105,15 @@ impl View<'_> {
         self.row(&format!("SELECT {COLUMNS} WHERE claim.id = ?1"), [id], claim)
     }
 
+    /// Sessions that hold files.
+    pub fn holders_of_files(&self) -> Stored<Vec<String>> {
+        self.rows(
+            "SELECT DISTINCT session_id FROM claim WHERE ended_at IS NULL AND kind = 'file'",
+            [],
+            |r| r.get(0),
+        )
+    }
+
     /// Claims of a project that ended at `since` or later, oldest first; the latest few hundred.
     pub fn claims_ended_since(&self, project: &str, since: Millis) -> Stored<Vec<ClaimRow>> {
         let mut rows = self.rows(

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -15,9 +16,10 @@ use crate::edge::{network_file_system, network_file_systems_allowed};
 const SQLITE_OLDEST: i32 = 3_051_003;
 /// How long processes that open a shared file at once wait for each other.
 const OPEN_SHARED_WITHIN: Duration = Duration::from_secs(1);
-/// How often a process asks again for a shared file that another one writes, every 1 to 2 ms: about a
-/// second. SQLite's own waits grow to 100 ms, and of many writers some would never come in.
-const SHARED_TRIES: i32 = 600;
+/// How often this process asks again for a shared file that another one writes, every 1 to 2 ms: about
+/// a second, unless it has less time. SQLite's own waits grow to 100 ms, and of many writers some would
+/// never come in.
+static SHARED_TRIES: AtomicI32 = AtomicI32::new(600);
 /// How long a write waits for a lock that a foreign program holds.
 const BUSY: Duration = Duration::from_secs(1);
 const STATEMENTS_CACHED: usize = 128;
@@ -236,12 +238,18 @@ fn open_waiting(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
+/// This process has only so long for a shared file.
+pub fn be_patient_for(budget: Duration) {
+    let tries = i32::try_from(budget.as_millis() / 3).unwrap_or(i32::MAX).clamp(10, 600);
+    SHARED_TRIES.store(tries, Ordering::Relaxed);
+}
+
 /// Called by SQLite while somebody else has the file.
 fn come_again(tries: i32) -> bool {
     // Processes that began together do not stay in step: their numbers differ.
     let own = u64::from(std::process::id()).wrapping_add(u64::from(tries.unsigned_abs()));
     std::thread::sleep(Duration::from_micros(1_000 + own.wrapping_mul(7_919) % 1_000));
-    tries < SHARED_TRIES
+    tries < SHARED_TRIES.load(Ordering::Relaxed)
 }
 
 fn is_busy(e: &rusqlite::Error) -> bool {
@@ -298,6 +306,16 @@ fn check(path: &Path, len: u64) -> Result<(), OpenError> {
         fs::copy(path, &copy).map_err(|source| OpenError::Io { path: copy.clone(), source })?;
     }
     Err(OpenError::Damaged { path: path.to_owned(), detail, copy })
+}
+
+/// Whether a database file is damaged, as far as a quick look tells; a missing one is not.
+pub fn is_file_damaged(path: &Path) -> bool {
+    let look = || -> rusqlite::Result<String> {
+        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        conn.busy_timeout(BUSY)?;
+        conn.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))
+    };
+    path.exists() && look().map_or_else(|e| is_damage(&e), |verdict| verdict != "ok")
 }
 
 /// Whether SQLite says that the file is damaged.

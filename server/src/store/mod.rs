@@ -21,7 +21,10 @@ use rusqlite::Connection;
 pub use applied::Applied;
 pub use claims::ClaimRow;
 pub use feed::{Changed, Changes, RowMap, Scope};
-pub use guard::{OpenError, Store, is_damage, open_disposable, open_in_memory, open_shared};
+pub use guard::{
+    OpenError, Store, be_patient_for, is_damage, is_file_damaged, open_disposable, open_in_memory,
+    open_shared,
+};
 pub(crate) use guard::{configure, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};

@@ -123,6 +123,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A session was heard of at this moment, if that is later than what is known.
+    pub fn saw_session(&self, id: &str, at: Millis) -> Stored<()> {
+        self.run(
+            "UPDATE session SET last_seen = ?2 WHERE session_id = ?1 AND last_seen < ?2 - 1000",
+            params![id, at.0],
+        )?;
+        Ok(())
+    }
+
     /// Adds a session when it is new; tells nothing new of one that is known.
     pub fn know_session(&self, id: &str, now: Millis) -> Stored<()> {
         self.run(

@@ -296,3 +296,98 @@ fn a_holder_says_held_only_while_it_can_be_sure() {
     assert_eq!(other.status.code(), Some(10), "{}", other.told());
     assert!(other.err().contains("(as of "), "{}", other.told());
 }
+
+/// Two work trees of one project, side by side in one home.
+fn two_trees(desk: &Workstation) -> [std::path::PathBuf; 2] {
+    ["one", "two"].map(|name| {
+        let tree = desk.home().join(name);
+        std::fs::create_dir_all(tree.join(".claude")).unwrap();
+        tree
+    })
+}
+
+#[test]
+fn work_trees_of_one_workstation_do_not_both_get_a_provisional_claim() {
+    let mut server = server();
+    let desk = desk(&server);
+    desk.coord(&["lock", "list"]).exits(0);
+    server.kill9();
+    desk.coord(&["todo", "add", "opens the breaker"]).exits(0);
+    let trees = two_trees(&desk);
+    for round in 0..6 {
+        let resource = format!("r{round}/**");
+        let won: usize = thread::scope(|scope| {
+            let tries: Vec<_> = trees
+                .iter()
+                .enumerate()
+                .map(|(n, tree)| {
+                    let args = ["lock", "claim", "acme/app", &resource];
+                    let run = desk.run(&args).session(&format!("DESK/s{n}")).cwd(tree);
+                    scope.spawn(move || usize::from(run.done().out().contains("provisionally")))
+                })
+                .collect();
+            tries.into_iter().map(|t| t.join().unwrap()).sum()
+        });
+        assert_eq!(won, 1, "round {round}");
+    }
+}
+
+#[test]
+fn what_was_renewed_and_who_is_at_work_is_known_when_the_server_goes() {
+    let mut server = server();
+    let desk = desk(&server);
+    let by = |who: &str, words: &[&str]| desk.run(words).session(who).done();
+    by("DESK/a", &["lock", "acquire", "f", "--ttl", "4"]).exits(0);
+    by("DESK/b", &["lock", "list"]).exits(0);
+    thread::sleep(std::time::Duration::from_millis(2_500));
+    by("DESK/a", &["lock", "renew", "f"]).exits(0);
+    server.kill9();
+    thread::sleep(std::time::Duration::from_millis(2_000));
+    // By the first grant it would be over; the server has heard of the renewal.
+    by("DESK/b", &["lock", "acquire", "f"]).exits(10).complains("DESK/a");
+    // Provisional, and its holder goes on working: its neighbours do not get it.
+    by("DESK/a", &["lock", "acquire", "g", "--ttl", "3"]).exits(0).says("provisionally");
+    for _ in 0..3 {
+        thread::sleep(std::time::Duration::from_millis(1_400));
+        by("DESK/a", &["todo", "list"]);
+    }
+    by("DESK/b", &["lock", "acquire", "g"]).exits(10).complains("DESK/a");
+}
+
+#[test]
+fn mail_that_is_not_kept_here_is_not_said_to_be_none() {
+    let mut server = server();
+    let desk = desk(&server);
+    let ci = |words: &[&str]| desk.run(words).session("CI/w").done();
+    ci(&["session", "register"]).exits(0);
+    let other = home(&server);
+    other.coord(&["msg", "send", "CI/w", "for you", "x"]).exits(0);
+    desk.coord(&["status"]).exits(0);
+    server.kill9();
+    ci(&["msg", "inbox"]).exits(69);
+    server.restart();
+    desk.close_breaker();
+    // Once it has asked, both are served, whoever asks last.
+    ci(&["todo", "list"]).exits(0);
+    desk.coord(&["todo", "list"]).exits(0);
+    server.kill9();
+    ci(&["msg", "inbox"]).exits(0).says("for you").says("(as of ");
+    desk.coord(&["msg", "inbox"]).exits(0).says("no unread");
+}
+
+#[test]
+fn damage_to_one_copy_leaves_the_other() {
+    let mut server = server();
+    let desk = desk(&server);
+    desk.coord(&["todo", "add", "one"]).exits(0);
+    desk.coord(&["todo", "list"]).exits(0);
+    server.kill9();
+    desk.coord(&["todo", "add", "two"]).exits(0);
+    desk.coord(&["todo", "list"]).exits(0).says("two");
+    let dir = std::fs::read_dir(desk.state()).unwrap().map(|e| e.unwrap().path());
+    let replica = dir.into_iter().find(|p| p.to_string_lossy().contains("replica-")).unwrap();
+    std::fs::write(replica.join("ahead.db"), b"not a database at all ".repeat(500)).unwrap();
+    let _ = std::fs::remove_file(replica.join("ahead.db-wal"));
+    desk.coord(&["todo", "list"]);
+    desk.coord(&["todo", "list"]).exits(0).says("one").says("two");
+}
