@@ -30,6 +30,7 @@ use coord_protocol::exit;
 
 use crate::config::env::Env;
 use crate::context::{Context, Whose};
+use crate::hook::news::in_words;
 use crate::outbox::news as outbox_news;
 use crate::send::TRY_BUDGET;
 use crate::ui::report::{CliError, Report, finish, print};
@@ -182,7 +183,7 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
         Some(stale) => outcome.map(|r| r.known_since(stale)).map_err(|e| e.hint(stale.in_words())),
         None => outcome,
     };
-    let mut outcome = outcome;
+    let mut outcome = outcome.map(|report| with_news(&cx, report));
     let (offers, news) = match &mut outcome {
         Ok(report) => (std::mem::take(&mut report.offers), report.news.take()),
         Err(_) => (Vec::new(), None),
@@ -197,6 +198,21 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
         }
     }
     code
+}
+
+/// What became of this session's writes that waited, where it cost something: at its next command, if
+/// no hook or sync has said it before.
+fn with_news(cx: &Context, report: Report) -> Report {
+    if report.news.is_some() {
+        return report;
+    }
+    let news = outbox_news::of(&cx.outbox, &cx.session.id).unwrap_or_default();
+    let words: Vec<_> = news.notable().map(in_words).collect();
+    if words.is_empty() {
+        return report;
+    }
+    let report = words.into_iter().fold(report, |r, w| r.note(format!("queued before: {w}")));
+    Report { news: Some(news), ..report }
 }
 
 fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {

@@ -105,6 +105,29 @@ fn untold(cx: &Context) -> Vec<(String, News)> {
     sessions.into_iter().filter_map(of).collect()
 }
 
+/// Whether an answer to this event can carry words into the context.
+pub(super) fn tells(event: &str) -> bool {
+    matches!(event, "PostToolUse" | "UserPromptSubmit")
+}
+
+/// What became of writes that waited, at an event in between.
+pub(super) fn tell(cx: Context, event: &str) -> Answer {
+    let untold = untold(&cx);
+    let both = untold.iter().flat_map(|(_, n)| &n.items).cloned().collect::<Vec<_>>();
+    let Some(words) = news::for_model(&both) else { return Answer::nothing() };
+    let object = json!({"hookSpecificOutput": {
+        "hookEventName": event,
+        "additionalContext": words,
+    }});
+    let after = move || {
+        for (session, news) in &untold {
+            // What cannot be let go is told once more.
+            let _ = outbox_news::told(&cx.outbox, session, news);
+        }
+    };
+    Answer { object, after: Some(Box::new(after)) }
+}
+
 /// So that reads can be answered when the server is away. A copy that is young enough is left alone:
 /// a look at two files is cheaper than opening them.
 fn keep_a_copy(cx: &Context, until: Millis) {

@@ -9,6 +9,7 @@ pub mod news;
 
 use std::io::{self, Read, Write};
 use std::panic::catch_unwind;
+use std::path::Path;
 
 use coord_protocol::edge::Clock;
 use coord_server::edge::SystemClock;
@@ -16,8 +17,10 @@ use serde_json::{Value, json};
 
 use crate::config::env::Env;
 use crate::config::paths::Paths;
+use crate::config::project;
 use crate::context::{Context, Whose};
 use crate::local_server::log;
+use crate::outbox::news as outbox_news;
 use crate::outbox::real_disk::RealDisk;
 use input::Input;
 
@@ -76,27 +79,41 @@ fn answer(host: &str, env: Env) -> Result<Answer, String> {
         .read_to_end(&mut bytes)
         .map_err(|e| format!("stdin: {e}"))?;
     let input = Input::parse(&bytes)?;
-    let session = input.session_id.as_deref().unwrap_or_default();
-    let only_alive = host == "claude" && !claude::concerns(&input.event);
-    if only_alive {
-        let state = Paths::find(&env).map_err(|e| e.to_string())?.state;
-        if session.is_empty() || !heartbeat::is_due(&RealDisk::at(&state), host, session) {
-            return Ok(Answer::nothing());
-        }
-    }
     let cwd =
         input.cwd.clone().or_else(|| std::env::current_dir().ok()).ok_or("no working folder")?;
     match host {
-        "claude" => {
-            let whose = Whose::Hook("claude", input.session_id.as_deref());
-            let cx = Context::load(env, &cwd, &whose).map_err(|e| e.to_string())?;
-            cx.note_heard();
-            if only_alive {
-                heartbeat::give(&cx, host, session)?;
-                return Ok(Answer::nothing());
-            }
+        "claude" if claude::concerns(&input.event) => {
+            let cx = context(env, &cwd, &input)?;
             Ok(claude::answer(cx, &input))
         }
+        "claude" => in_passing(env, &cwd, host, &input),
         other => Err(format!("the host {other:?} is not known to this version of coord")),
     }
+}
+
+fn context(env: Env, cwd: &Path, input: &Input) -> Result<Context, String> {
+    let whose = Whose::Hook("claude", input.session_id.as_deref());
+    let cx = Context::load(env, cwd, &whose).map_err(|e| e.to_string())?;
+    cx.note_heard();
+    Ok(cx)
+}
+
+/// Any other event: a sign of life now and then, and what became of writes that waited, where the
+/// event can carry it. Both are looked for with two looks at the disk.
+fn in_passing(env: Env, cwd: &Path, host: &str, input: &Input) -> Result<Answer, String> {
+    let session = input.session_id.as_deref().unwrap_or_default();
+    let paths = Paths::find(&env).map_err(|e| e.to_string())?;
+    let due = !session.is_empty() && heartbeat::is_due(&RealDisk::at(&paths.state), host, session);
+    let news = claude::tells(&input.event)
+        && outbox_news::is_any(
+            &project::find(&env, cwd, paths.home.as_deref()).root.join(".claude"),
+        );
+    if !due && !news {
+        return Ok(Answer::nothing());
+    }
+    let cx = context(env, cwd, input)?;
+    if due {
+        heartbeat::give(&cx, host, session)?;
+    }
+    Ok(if news { claude::tell(cx, &input.event) } else { Answer::nothing() })
 }

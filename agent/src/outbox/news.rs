@@ -4,7 +4,9 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::fs::DirEntry;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use coord_protocol::time::Millis;
@@ -142,6 +144,14 @@ pub fn add(disk: &dyn Disk, at: Millis, news: &[(String, Item)]) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// Whether there is any news in an outbox's folder, for whomever.
+pub fn is_any(folder: &Path) -> bool {
+    let is_news = |e: io::Result<DirEntry>| {
+        e.is_ok_and(|e| e.file_name().to_string_lossy().starts_with(NEWS_PREFIX))
+    };
+    folder.read_dir().is_ok_and(|mut all| all.any(is_news))
 }
 
 /// What a session was not told yet.

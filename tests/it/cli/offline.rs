@@ -297,6 +297,31 @@ fn a_holder_says_held_only_while_it_can_be_sure() {
     assert!(other.err().contains("(as of "), "{}", other.told());
 }
 
+#[test]
+fn a_session_at_work_is_told_at_its_next_tool_or_command() {
+    let mut server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    both_claim(&mut server, &desk, &home);
+    desk.coord(&["sync"]).exits(0);
+    // Somebody else at that workstation sends what waits.
+    home.run(&["todo", "list"]).session("HOWARD-HOME/other").done().exits(0);
+    let tool = home.event("PostToolUse", ID, &json!({"tool_name": "Edit"}));
+    let told = home.hook(&tool)["hookSpecificOutput"].clone();
+    assert_eq!(told["hookEventName"], "PostToolUse");
+    assert!(text(&told["additionalContext"]).contains("LOST"), "{told}");
+    assert_eq!(home.hook(&tool), json!({}), "once");
+    // The same by a command, where no hook is.
+    server.kill9();
+    assert_eq!(claim(&home, SESSION, "docs/again.md")["outcome"], "provisional");
+    server.restart();
+    home.close_breaker();
+    home.run(&["sync"]).session("HOWARD-HOME/other").done().exits(0).says("locked docs/again.md");
+    let mut next = home.run(&["todo", "list"]).session(SESSION).done();
+    next.exits(0).complains("queued before: granted now: docs/again.md");
+    let again = home.run(&["todo", "list"]).session(SESSION).done();
+    assert!(!again.told().contains("queued before"), "{}", again.told());
+}
+
 /// Two work trees of one project, side by side in one home.
 fn two_trees(desk: &Workstation) -> [std::path::PathBuf; 2] {
     ["one", "two"].map(|name| {
