@@ -111,6 +111,7 @@ fn write_for(c: &Change, open: &HashSet<&str>, now: Millis) -> Option<Request> {
         not_after: None,
         past: false,
         waited_ms: None,
+        unjudged: false,
     })
 }
 

@@ -249,6 +249,7 @@ impl Context {
             not_after: None,
             past: false,
             waited_ms: None,
+            unjudged: false,
         }
     }
 }

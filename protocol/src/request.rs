@@ -68,6 +68,10 @@ pub struct Request {
     /// Set by the sender: for how many milliseconds it has waited, by the clock that wrote `ts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waited_ms: Option<u64>,
+    /// A claim that nobody could judge when it was queued: it holds nothing here, and whoever made it
+    /// was told so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unjudged: bool,
 }
 
 /// Why a path cannot be sent.

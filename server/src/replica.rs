@@ -537,6 +537,7 @@ mod tests {
             not_after: None,
             past: false,
             waited_ms: None,
+            unjudged: false,
         };
         Waiting { request, past: false, waited: Duration::ZERO }
     }

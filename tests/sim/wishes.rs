@@ -143,6 +143,7 @@ fn post(what: &str, body: Value) -> Request {
         not_after: None,
         past: false,
         waited_ms: None,
+        unjudged: false,
     }
 }
 

@@ -110,6 +110,7 @@ fn entry(text: &str) -> Result<Entry, String> {
             not_after: shown("not_after"),
             past: false,
             waited_ms: None,
+            unjudged: map.get("unjudged") == Some(&Value::Bool(true)),
         },
         blank_id: id.is_none() && map.contains_key("id"),
         text: text.to_owned(),

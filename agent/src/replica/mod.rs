@@ -23,7 +23,7 @@ use crate::outbox::append::{AppendError, append};
 use crate::outbox::disk::{Disk, Guard, Share};
 use crate::outbox::drain::{Settled, as_sent};
 use crate::outbox::files::{ASIDE, JOURNAL, QUEUE};
-use crate::outbox::keep::{Keep, Kept, concerns_claims, is_claim};
+use crate::outbox::keep::{Keep, Kept, concerns_claims, is_claim, queue_unjudged};
 use crate::outbox::view::all_waiting;
 
 /// Kernel lock in the replica's folder: one process at a time judges a claim or brings `ahead` in
@@ -130,15 +130,13 @@ impl Keep for Standin<'_> {
         if !is_claim(request) {
             return append(outbox, request).map(|()| Kept::Queued);
         }
-        let Some(_lock) = self.lock(CLAIM_WAIT) else {
-            return append(outbox, request).map(|()| Kept::Queued);
-        };
+        let Some(_lock) = self.lock(CLAIM_WAIT) else { return queue_unjudged(outbox, request) };
         // Before it is judged: whoever is judged next looks into this outbox, too.
         if self.neighbours.remember().is_err() {
-            return append(outbox, request).map(|()| Kept::Queued);
+            return queue_unjudged(outbox, request);
         }
         let Ok((status, mut answer, age)) = self.judge(request) else {
-            return append(outbox, request).map(|()| Kept::Queued);
+            return queue_unjudged(outbox, request);
         };
         if let Some(fields) = answer.as_object_mut() {
             // Null: the server was never heard, and only this workstation has spoken.
@@ -186,7 +184,8 @@ fn waiting(outboxes: &[Box<dyn Disk + '_>], clock: &dyn Clock) -> Vec<Waiting> {
     for disk in outboxes {
         // An outbox that cannot be read holds nothing that could be shown.
         let entries = all_waiting(&**disk, clock).unwrap_or_default().into_iter();
-        let new = entries.map(|e| e.request);
+        // What nobody judged holds nothing here.
+        let new = entries.map(|e| e.request).filter(|r| !r.unjudged);
         let new = new.filter(|r| r.id.as_ref().is_none_or(|id| seen.insert(id.clone())));
         queues.push(new.collect());
     }
