@@ -1,12 +1,13 @@
 //! Seed 003's shell library on coord's engine, by real bash and jq.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use coord_tests::bins::bin;
-use coord_tests::workstation::{Workstation, has_tool};
+use coord_tests::workstation::{Workstation, files_below, has_tool, mode_of};
 use serde_json::{Value, json};
 
 use super::common::{rows, text, texts};
@@ -368,4 +369,73 @@ jq -e '(.decisions | length == 8) and ([.decisions[].decision_id] | unique | len
 [[ "$(ls "$LOCKS_DIR" | wc -l)" == 8 && -z "$(find "$COORD_DIR" -name '*.tmp')" ]]
 "#;
     fine(&desk, script);
+}
+
+/// What must not be touched: a folder with a file that looks like a document, and a file.
+fn victims(desk: &Workstation) -> (std::path::PathBuf, std::path::PathBuf) {
+    let (dir, file) = (desk.home().join("victim"), desk.home().join("precious"));
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("package.json"), "{}").unwrap();
+    fs::write(&file, "precious").unwrap();
+    (dir, file)
+}
+
+#[test]
+fn nothing_is_written_or_removed_through_links_of_a_clone() {
+    let Some(desk) = ready("nothing_is_written_or_removed_through_links") else { return };
+    let (dir, file) = victims(&desk);
+    let coordination = desk.project().join(".claude/coordination");
+    let script = r#"
+set -euo pipefail; source "$LIB"
+coord_register_instance t >/dev/null; coord_acquire_lock f; coord_heartbeat
+coord_release_lock f; coord_cleanup_stale_instances >/dev/null; coord_status >/dev/null
+"#;
+    for trap in [".mirror.lock", "locks", "heartbeats", "whole", "absent"] {
+        let _ = fs::remove_file(&coordination);
+        let _ = fs::remove_dir_all(&coordination);
+        if trap == "whole" || trap == "absent" {
+            let to = if trap == "whole" { dir.clone() } else { desk.home().join("absent") };
+            symlink(to, &coordination).unwrap();
+        } else {
+            fs::create_dir(&coordination).unwrap();
+            let to = if trap == ".mirror.lock" { &file } else { &dir };
+            symlink(to, coordination.join(trap)).unwrap();
+        }
+        let (code, out, err) = bash(&desk, script, &[]);
+        assert_eq!(code, 0, "{trap}: {out}{err}");
+        assert!(err.contains("it is a link, or no folder"), "{trap}: {err}");
+        // An export names the folder itself.
+        let mut ran = desk.coord(&["export", "coordination", coordination.to_str().unwrap()]);
+        ran.exits(74).complains("it is a link, or no folder");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious", "{trap}");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "{trap}");
+        assert_eq!(fs::read_to_string(dir.join("package.json")).unwrap(), "{}");
+        assert!(!desk.home().join("absent").exists());
+    }
+}
+
+#[test]
+fn only_documents_of_ours_are_removed_and_they_are_closed_to_others() {
+    let Some(desk) = ready("only_documents_of_ours_are_removed") else { return };
+    let locks = desk.project().join(".claude/coordination/locks");
+    fine(&desk, "coord_register_instance t >/dev/null; coord_acquire_lock f.txt");
+    fs::write(locks.join("package.json"), "{}").unwrap();
+    symlink(desk.home().join("precious"), locks.join("data.json")).unwrap();
+    fs::write(desk.home().join("precious"), "precious").unwrap();
+    for file in files_below(&desk.project().join(".claude/coordination")) {
+        if file.file_name().is_some_and(|n| n != "package.json") {
+            assert_eq!(mode_of(&file), 0o600, "{}", file.display());
+        }
+    }
+    for folder in ["", "locks", "heartbeats"] {
+        assert_eq!(mode_of(&desk.project().join(".claude/coordination").join(folder)), 0o700);
+    }
+    fine(&desk, "coord_init; coord_cleanup_stale_instances >/dev/null; coord_log_decision a b c");
+    assert!(locks.join("Zi50eHQ.json").exists());
+    let (code, out, err) = bash(&desk, "source \"$LIB\"; coord_init
+        coord_release_locks_by_instance \"$(jq -r .locked_by.instance_id \"$LOCKS_DIR/Zi50eHQ.json\")\"", &[]);
+    assert_eq!(code, 0, "{out}{err}");
+    let mut left: Vec<_> = fs::read_dir(&locks).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["data.json", "package.json"], "the lock's file is gone, others stay");
 }
