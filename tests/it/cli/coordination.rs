@@ -439,3 +439,47 @@ fn only_documents_of_ours_are_removed_and_they_are_closed_to_others() {
     left.sort();
     assert_eq!(left, ["data.json", "package.json"], "the lock's file is gone, others stay");
 }
+
+#[test]
+fn traps_in_an_old_folder_are_named_and_stop_nothing() {
+    let desk = Workstation::new("BOX", "ann", "local");
+    let dir = old_folder(&desk);
+    fs::write(desk.home().join("secret"), "{\"file_path\": \"secret.rs\"}").unwrap();
+    symlink(desk.home().join("secret"), dir.join("locks/link.json")).unwrap();
+    symlink("/dev/zero", dir.join("locks/zero.json")).unwrap();
+    fs::write(dir.join("locks/long.json"), " ".repeat(9 << 20)).unwrap();
+    for name in ["locks/pipe.json", "heartbeats/pipe.json"] {
+        assert!(Command::new("mkfifo").arg(dir.join(name)).status().unwrap().success());
+    }
+    let told = desk.json(&["import", "coordination", dir.to_str().unwrap()]);
+    for (what, n) in [("decisions", 2), ("instances", 1), ("locks", 1)] {
+        assert_eq!(told[what], n, "{what} in {told}");
+    }
+    let problems = told["problems"].to_string();
+    for name in ["link.json", "zero.json", "long.json", "locks/pipe.json", "heartbeats/pipe.json"] {
+        assert!(problems.contains(name), "{name} in {problems}");
+    }
+    let other = Workstation::new("BOX", "ann", "local");
+    fs::remove_dir_all(dir.join("locks")).unwrap();
+    fs::remove_file(dir.join("decision-log.json")).unwrap();
+    symlink("/dev/zero", dir.join("decision-log.json")).unwrap();
+    symlink("/", dir.join("locks")).unwrap();
+    let told = other.json(&["import", "coordination", dir.to_str().unwrap()]);
+    assert_eq!((&told["instances"], &told["decisions"]), (&1.into(), &0.into()), "{told}");
+    let problems = told["problems"].to_string();
+    assert!(problems.contains("decision-log.json") && problems.contains("locks: it is no folder"));
+}
+
+#[test]
+fn a_project_id_that_is_a_trap_hangs_nothing() {
+    let desk = Workstation::new("BOX", "ann", "local");
+    let file = desk.project().join(".claude/coordination/project-id");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let claimed = desk.json(&["lock", "acquire", "a.rs"]);
+    assert_eq!(claimed["result"]["project_key"], "app", "{claimed}");
+    assert!(desk.hook(&desk.event("Stop", "0198abcd", &json!({}))).is_object());
+    fs::remove_file(&file).unwrap();
+    symlink("/dev/zero", &file).unwrap();
+    desk.coord(&["lock", "check", "a.rs"]).exits(0).says("yours");
+}
