@@ -168,8 +168,17 @@ fn open_regular(path: &Path, flags: OFlags) -> io::Result<fs::File> {
 /// Reads a file that somebody else may have put there: a regular file, through no link in its place,
 /// of at most so many bytes.
 pub fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_at_most(path, most, OFlags::NOFOLLOW)
+}
+
+/// The same, where links are the user's own business.
+pub fn read_linked(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_at_most(path, most, OFlags::empty())
+}
+
+fn read_at_most(path: &Path, most: u64, flags: OFlags) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular(path, OFlags::NOFOLLOW)?.take(most + 1).read_to_end(&mut bytes)?;
+    open_regular(path, flags)?.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::other(format!("it is longer than {most} bytes")));
     }
@@ -263,6 +272,8 @@ mod tests {
             assert!(bad.is_err());
         }
         assert!(read_small(Path::new("/dev/zero"), 3).is_err());
+        assert_eq!(read_linked(&link, 3).unwrap(), b"abc");
+        assert!(read_linked(&link, 2).is_err() && read_linked(Path::new("/dev/zero"), 3).is_err());
     }
 
     #[test]
