@@ -10,7 +10,7 @@ use coord_tests::bins::bin;
 use coord_tests::workstation::{Workstation, files_below, has_tool, mode_of};
 use serde_json::{Value, json};
 
-use super::common::{rows, text, texts};
+use super::common::{desk, rows, server, text, texts};
 
 const SKILL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../skill/coord");
 
@@ -482,4 +482,42 @@ fn a_project_id_that_is_a_trap_hangs_nothing() {
     fs::remove_file(&file).unwrap();
     symlink("/dev/zero", &file).unwrap();
     desk.coord(&["lock", "check", "a.rs"]).exits(0).says("yours");
+}
+
+#[test]
+fn with_the_server_away_only_what_was_done_ends_well() {
+    let tools = ["bash", "jq"].map(|t| has_tool("with_the_server_away", t));
+    if !tools.iter().all(|t| *t) {
+        return;
+    }
+    let mut server = server();
+    let desk = desk(&server);
+    let ours = "set -euo pipefail\nsource \"$LIB\"\n\
+        is() { local want=$1 code=0; shift; \"$@\" >out 2>err || code=$?; \
+        [[ $code == \"$want\" ]] || { echo \"$* gave $code\"; cat out err; exit 1; }; }\n\
+        INSTANCE_ID=one; ";
+    let run = |script: &str| {
+        let (code, out, err) = bash(&desk, &format!("{ours}{script}"), &[]);
+        assert_eq!(code, 0, "{script}\n{out}{err}");
+    };
+    run("coord_register_instance t >/dev/null; coord_acquire_lock f.txt; coord_renew_lock f.txt");
+    server.kill9();
+    desk.close_breaker();
+    run("is 69 coord_renew_lock f.txt; grep -q 'not done' err; grep -q 'nothing is queued' err");
+    assert!(desk.queue().is_empty(), "{:?}", desk.queue());
+    // A claim is judged by what is known here: this workstation keeps to it.
+    run("is 0 coord_acquire_lock g.txt");
+    assert_eq!(desk.queue().len(), 1, "{:?}", desk.queue());
+    run("INSTANCE_ID=two; is 10 coord_acquire_lock g.txt; is 10 coord_check_lock g.txt");
+    run("is 69 coord_renew_lock g.txt; is 0 coord_check_lock g.txt");
+    assert_eq!(desk.queue().len(), 1, "{:?}", desk.queue());
+    run("is 69 coord_log_decision a b c; is 69 coord_heartbeat; is 69 coord_release_lock g.txt
+        is 69 coord_status; is 69 coord_list_instances; is 69 coord_cleanup_stale_instances
+        is 0 coord_get_work; is 0 coord_query_decisions; is 0 coord_detect_conflict g.txt");
+    assert_eq!(desk.queue().len(), 1, "{:?}", desk.queue());
+    desk.coord(&["lock", "acquire", "h.txt"]).exits(0).says("held provisionally");
+    assert_eq!(desk.queue().len(), 2);
+    server.restart();
+    desk.coord(&["sync", "--force"]).exits(0);
+    run("is 0 coord_renew_lock f.txt; is 0 coord_renew_lock g.txt");
 }

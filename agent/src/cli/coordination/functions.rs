@@ -7,18 +7,17 @@ use coord_protocol::edge::{Clock as _, Rng as _, fresh_id};
 use coord_protocol::exit;
 use coord_protocol::request::Method;
 use coord_protocol::wire::{
-    AddDecision, ClaimLock, CleanUp, Decision, EndSession, Heartbeat, RegisterSession, Session,
+    AddDecision, ClaimLock, CleanUp, Decision, EndSession, ExtendLock, Heartbeat, RegisterSession,
+    Session,
 };
 use serde_json::{Value, json};
 
 use super::mirror::{self, Folders, How};
 use super::{documents as doc, key, snapshot, texts, write};
-use crate::cli::file_lock::{
-    Compared, compare, content_now, extend, held, known, named, own, wish,
-};
+use crate::cli::file_lock::{Compared, compare, content_now, held, known, named, own, wish};
+use crate::cli::generation::generation;
 use crate::cli::reading::{Query, encode, read};
 use crate::cli::registration;
-use crate::cli::writing::WriteArgs;
 use crate::config::project;
 use crate::context::{Context, Whose};
 use crate::ui::neutral::line;
@@ -255,7 +254,15 @@ fn renew(cx: &Context, path: &Path) -> Result<Report, CliError> {
         Ok(lock) => lock,
         Err(e) => return answer(e),
     };
-    match extend(cx, &lock, None, &WriteArgs::default()) {
+    let ask = ExtendLock {
+        session_id: cx.session.id.clone(),
+        content: None,
+        ttl_hours: None,
+        generation: generation(cx)?,
+    };
+    let path = format!("/api/coord/locks/{}", encode(&lock.id));
+    let what = format!("renewal of {}", line(&lock.resource));
+    match write(cx, (Method::Patch, &path), Some(&ask), &what) {
         Ok(_) => Ok(mirrored(cx, said(""), &How::Changed)),
         Err(e) => answer(e),
     }
