@@ -25,6 +25,8 @@ pub enum Fault {
     EndlessHead,
     /// Sends a body without end.
     EndlessBody,
+    /// A coord server whose first event never ends.
+    EndlessEvent,
 }
 
 impl Fault {
@@ -155,6 +157,16 @@ fn misbehave(fault: &Fault, out: &mut TcpStream, over: &AtomicBool) -> io::Resul
             out.write_all(b"HTTP/1.1 200 OK\r\n")?;
             while going_on() {
                 out.write_all(b"X-More: and more of the same\r\n")?;
+            }
+            Ok(())
+        }
+        Fault::EndlessEvent => {
+            out.write_all(
+                b"HTTP/1.1 200 OK\r\nCoord-Instance: evil\r\nContent-Type: text/event-stream\r\n\r\n",
+            )?;
+            let piece = "data: and more of the same\n".repeat(1000);
+            while going_on() {
+                out.write_all(piece.as_bytes())?;
             }
             Ok(())
         }

@@ -185,16 +185,16 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     };
     let mut outcome = outcome.map(|report| with_news(&cx, report));
     let (offers, news) = match &mut outcome {
-        Ok(report) => (std::mem::take(&mut report.offers), report.news.take()),
-        Err(_) => (Vec::new(), None),
+        Ok(report) => (std::mem::take(&mut report.offers), std::mem::take(&mut report.news)),
+        Err(_) => (Vec::new(), Vec::new()),
     };
     let (code, taken) = print(outcome, as_json);
     // Only what was really handed over counts as offered (G31).
     if taken {
         // What cannot be noted is shown once more.
         let _ = cx.note_offered(offers, TRY_BUDGET);
-        if let Some(news) = news {
-            let _ = outbox_news::told(&cx.outbox, &cx.session.id, &news);
+        for (outbox, news) in news {
+            let _ = outbox_news::told(&outbox, &cx.session.id, &news);
         }
     }
     code

@@ -17,7 +17,7 @@ use crate::hook::news::in_words;
 use crate::outbox::dead;
 use crate::outbox::disk::Disk;
 use crate::outbox::drain::{Report as Drained, Settled, Stopped, drain};
-use crate::outbox::news::{self, News};
+use crate::outbox::news::{self, Item, News, Outcome};
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::{Breaker, Leave, short_hash};
 use crate::remote::local::LOCAL;
@@ -30,6 +30,11 @@ const BUDGET: Duration = Duration::from_secs(30);
 const BUDGET_WAITING: Duration = Duration::from_hours(24);
 /// Refusals that are named one by one.
 const REFUSALS_SHOWN: usize = 10;
+
+/// Marks of when a conversation last gave a sign of life, in the state folder ...
+const ALIVE_PREFIX: &str = "alive-";
+/// ... are of no use long before this.
+const ALIVE_KEPT_FOR: Duration = Duration::from_hours(168);
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line are bools")]
@@ -56,8 +61,9 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     let letters = || dead::list(&cx.outbox).map_or(0, |l| l.len());
     let before = letters();
     let mut all = Drained::default();
-    for disk in outboxes(cx) {
-        let done = drain_one(cx, a, &disk, &breaker, leave)?;
+    let outboxes = outboxes(cx);
+    for disk in &outboxes {
+        let done = drain_one(cx, a, disk, &breaker, leave)?;
         all.applied.extend(done.applied);
         all.rejected.extend(done.rejected);
         all.waiting += done.waiting;
@@ -90,34 +96,54 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     );
     // One try is enough: what the drain has just found out holds for the mail, too.
     let leave = if all.stopped.is_some() { Leave::Anybody } else { leave };
-    let earlier = earlier_news(cx, &all, &mut out);
+    let (earlier, news) = earlier_news(cx, &outboxes, &all, &mut out);
     let (offers, unread) = unread(cx, leave, a.brief, &mut out);
     let json = json!({
         "applied": all.applied.iter().map(settled_json).collect::<Vec<_>>(),
         "rejected": all.rejected.iter().map(settled_json).collect::<Vec<_>>(),
         "waiting": all.waiting,
         "set_aside": set_aside,
-        "earlier": earlier.items,
+        "earlier": earlier,
         "gone": gone,
         "stopped": all.stopped.as_ref().map(why),
         "unread": unread,
     });
-    // Best effort: what stays is only clutter.
-    let _ = news::forget_old(&cx.outbox, cx.clock.wall());
-    Ok(Report { offers, news: Some(earlier), ..Report::new(out.join("\n"), json) })
+    sweep(cx, &outboxes);
+    Ok(Report { offers, news, ..Report::new(out.join("\n"), json) })
 }
 
-/// What became of this session's writes in drains that nobody was told of.
-fn earlier_news(cx: &Context, now: &Drained, out: &mut Vec<String>) -> News {
-    let mut news = news::of(&cx.outbox, &cx.session.id).unwrap_or_default();
+/// What became of this session's writes in drains that nobody was told of, and where it is kept.
+fn earlier_news(
+    cx: &Context,
+    outboxes: &[RealDisk],
+    now: &Drained,
+    out: &mut Vec<String>,
+) -> (Vec<Item>, Vec<(RealDisk, News)>) {
     let just = now.applied.iter().chain(&now.rejected).filter_map(|s| s.request.id.as_deref());
     let just: HashSet<&str> = just.collect();
-    news.items.retain(|i| !just.contains(i.id.as_str()));
-    if !news.items.is_empty() {
-        out.push(format!("sent earlier, in passing: {}", count_of(news.items.len(), "write")));
-        out.extend(news.notable().map(|i| format!("  {}", in_words(i))));
+    let of = |disk: &RealDisk| news::of(disk, &cx.session.id).ok().map(|n| (disk.clone(), n));
+    let kept: Vec<_> = outboxes.iter().filter_map(of).collect();
+    let items = kept.iter().flat_map(|(_, news)| news.items.iter());
+    let items: Vec<Item> = items.filter(|i| !just.contains(i.id.as_str())).cloned().collect();
+    if !items.is_empty() {
+        out.push(format!("sent earlier, in passing: {}", count_of(items.len(), "write")));
+        let notable = items.iter().filter(|i| i.outcome != Outcome::Applied);
+        out.extend(notable.map(|i| format!("  {}", in_words(i))));
     }
-    news
+    (items, kept)
+}
+
+/// Takes away what nobody comes for any more. Best effort: what stays is only clutter.
+fn sweep(cx: &Context, outboxes: &[RealDisk]) {
+    let now = cx.clock.wall();
+    for outbox in outboxes {
+        let _ = news::forget_old(outbox, now);
+    }
+    for file in cx.state.list("").unwrap_or_default() {
+        if file.name.starts_with(ALIVE_PREFIX) && now.since(file.modified) > ALIVE_KEPT_FOR {
+            let _ = cx.state.unlink(&file.name);
+        }
+    }
 }
 
 /// Up to where the local store was carried over to a server: in the state folder.
@@ -211,7 +237,7 @@ fn sent_line(d: &Drained) -> String {
 fn refusal_line(s: &Settled) -> String {
     let item = news::item(s, false);
     match item.outcome {
-        news::Outcome::Lost => in_words(&item),
+        Outcome::Lost => in_words(&item),
         _ => format!("refused ({}): {}", s.status, line(&item.words)),
     }
 }

@@ -205,8 +205,16 @@ impl Watch<'_> {
     }
 
     fn read(&mut self, mut stream: Stream) -> Result<(), Result<Pause, End>> {
-        // A stream that breaks is taken up again where it was; whether the server is away shows then.
-        while let Ok(Some(event)) = next(&mut *stream.lines) {
+        loop {
+            let event = match next(&mut *stream.lines) {
+                Ok(Some(event)) => event,
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Ok(Pause::new(format!("what {} sends is {e}", self.cx.base))));
+                }
+                // A stream that breaks is taken up again where it was; whether the server is away
+                // shows then.
+                Ok(None) | Err(_) => return Ok(()),
+            };
             let shown = match event.name.as_str() {
                 "reset" => return self.begin_anew().map_err(|e| Err(e.into())),
                 "change" => match serde_json::from_str::<Change>(&event.data) {
@@ -220,7 +228,6 @@ impl Watch<'_> {
                 self.cursor = id;
             }
         }
-        Ok(())
     }
 
     /// Without streams: asks for what is new, until that fails.

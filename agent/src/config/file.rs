@@ -2,11 +2,13 @@
 //! path below the project's root, as text that a resource can hold.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use coord_protocol::limits::NAME_BYTES_MAX;
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::env::Env;
@@ -153,9 +155,39 @@ pub fn path_of(resource: &str) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(bytes))
 }
 
+/// Opens a regular file, and waits for nobody at a pipe.
+fn open_regular(path: &Path, flags: OFlags) -> io::Result<fs::File> {
+    let flags = (flags | OFlags::NONBLOCK).bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is no regular file"))
+}
+
+/// Reads a file that somebody else may have put there: a regular file, through no link in its place,
+/// of at most so many bytes.
+pub fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_at_most(path, most, OFlags::NOFOLLOW)
+}
+
+/// The same, where links are the user's own business.
+pub fn read_linked(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_at_most(path, most, OFlags::empty())
+}
+
+fn read_at_most(path: &Path, most: u64, flags: OFlags) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path, flags)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it is longer than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// What is in a file: its SHA-256, or `None` when there is no file.
 pub fn content(path: &Path) -> io::Result<Option<String>> {
-    let mut file = match fs::File::open(path) {
+    let mut file = match open_regular(path, OFlags::empty()) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
@@ -163,7 +195,7 @@ pub fn content(path: &Path) -> io::Result<Option<String>> {
     let mut hash = Sha256::new();
     let mut piece = vec![0; 64 * 1024];
     loop {
-        match io::Read::read(&mut file, &mut piece)? {
+        match file.read(&mut piece)? {
             0 => return Ok(Some(hex(&hash.finalize()))),
             n => hash.update(&piece[..n]),
         }
@@ -230,6 +262,21 @@ mod tests {
     }
 
     #[test]
+    fn small_files_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("f"), dir.path().join("l"));
+        fs::write(&file, "abc").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(read_small(&file, 3).unwrap(), b"abc");
+        for bad in [read_small(&file, 2), read_small(&link, 3), read_small(dir.path(), 3)] {
+            assert!(bad.is_err());
+        }
+        assert!(read_small(Path::new("/dev/zero"), 3).is_err());
+        assert_eq!(read_linked(&link, 3).unwrap(), b"abc");
+        assert!(read_linked(&link, 2).is_err() && read_linked(Path::new("/dev/zero"), 3).is_err());
+    }
+
+    #[test]
     fn contents() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
@@ -238,5 +285,9 @@ mod tests {
         let hash = content(&file).unwrap().unwrap();
         assert!(hash.starts_with("ba7816bf") && hash.len() == 64, "{hash}");
         assert!(content(dir.path()).is_err());
+        let fifo = dir.path().join("p");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        assert!(content(&fifo).is_err(), "nobody waits for a pipe's other end");
+        assert!(content(Path::new("/dev/zero")).is_err());
     }
 }

@@ -1,7 +1,6 @@
 //! `identity.json`: the server's address, the user, the machine (seed 001). All of it is optional;
 //! what is missing is derived. A file that is there and cannot be read is an error.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::ConfigError;
 use super::env::Env;
+use super::file::read_linked;
 use super::paths::Paths;
 use super::project;
 use crate::remote::local::LOCAL;
@@ -80,15 +80,14 @@ fn refuse_foreign(path: &Path, identity: &Identity) -> Result<(), ConfigError> {
 
 fn read(path: &Path) -> Result<Option<Identity>, ConfigError> {
     let bad = |why: String| ConfigError::File { path: path.display().to_string(), why };
-    match fs::metadata(path) {
+    let bytes = match read_linked(path, BYTES_MAX) {
+        Ok(bytes) => bytes,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(e) => return Err(bad(e.to_string())),
-        Ok(m) if m.len() > BYTES_MAX => return Err(bad("too large".to_owned())),
-        Ok(_) => {}
-    }
-    let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    };
+    let text = String::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let unusable = |e: serde_json::Error| {
         bad(format!("not a usable identity file: {e}; mend it or remove it"))
@@ -120,7 +119,18 @@ pub fn check_base(base: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn a_link_to_what_never_ends_is_refused() {
+        let (dir, _) = setup("{}");
+        let file = dir.path().join(".claude/identity.json");
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        assert!(read(&file).unwrap_err().to_string().contains("no regular file"));
+    }
 
     fn setup(json: &str) -> (tempfile::TempDir, Result<Identity, ConfigError>) {
         let dir = tempfile::tempdir().unwrap();

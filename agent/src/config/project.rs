@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use coord_protocol::limits::NAME_BYTES_MAX;
 
 use super::env::Env;
+use super::file::read_small;
 
 /// Where work happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +49,17 @@ pub fn find(env: &Env, cwd: &Path, home: Option<&Path>) -> Project {
 /// folder, so that a folder made anew begins empty.
 pub const PROJECT_ID: &str = ".claude/coordination/project-id";
 
+/// Longest file that is read for a name.
+const PROJECT_ID_FILE_MAX: u64 = 4096;
+
+/// A clone may bring this file along, as a link or a pipe, too: such a one is no name.
 fn project_id(root: &Path) -> Option<String> {
-    let text = fs::read_to_string(root.join(PROJECT_ID)).ok()?;
-    let id = text.trim();
-    let fits = !id.is_empty() && id.len() <= NAME_BYTES_MAX && !id.chars().any(char::is_control);
-    fits.then(|| id.to_owned())
+    let file = root.join(PROJECT_ID);
+    let bytes = read_small(&file, PROJECT_ID_FILE_MAX).ok()?;
+    let id = std::str::from_utf8(&bytes).ok()?.trim();
+    let is_word = id.bytes().all(|b| b.is_ascii_graphic());
+    let fits = is_word && !id.is_empty() && id.len() <= NAME_BYTES_MAX;
+    (fits && !is_tracked(&file)).then(|| id.to_owned())
 }
 
 /// Whether the project's name comes from a git remote.
@@ -230,6 +237,42 @@ mod tests {
         git(&["add", "-f", "sub"]);
         assert!(is_tracked(&dir.path().join("sub/.claude/coord-queue.")));
         assert!(!is_tracked(Path::new("/nowhere/.claude/identity.json")));
+    }
+
+    #[test]
+    fn a_name_is_one_word_in_a_small_file_of_ones_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("app");
+        let file = root.join(PROJECT_ID);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let name = || find(&Env::default(), &root, None).key.unwrap();
+        let tricks: [(&str, &dyn Fn()); 7] = [
+            ("two words", &|| fs::write(&file, "a b\n").unwrap()),
+            ("letters", &|| fs::write(&file, "caf\u{e9}\n").unwrap()),
+            ("bidi", &|| fs::write(&file, "a\u{202e}b\n").unwrap()),
+            ("nothing", &|| fs::write(&file, " \n").unwrap()),
+            ("long", &|| fs::write(&file, format!("a{}", " ".repeat(5000))).unwrap()),
+            ("zeros", &|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap()),
+            ("a pipe", &|| {
+                let made = std::process::Command::new("mkfifo").arg(&file).status();
+                assert!(made.unwrap().success());
+            }),
+        ];
+        for (what, put) in tricks {
+            put();
+            assert_eq!(name(), "app", "{what}");
+            fs::remove_file(&file).unwrap();
+        }
+        fs::write(&file, "local-1\n").unwrap();
+        assert_eq!(name(), "local-1");
+        let git = |args: &[&str]| {
+            let done = std::process::Command::new("git").current_dir(&root).args(args).status();
+            assert!(done.unwrap().success());
+        };
+        git(&["init", "-q"]);
+        assert_eq!(name(), "local-1");
+        git(&["add", "-f", PROJECT_ID]);
+        assert_eq!(name(), "app", "whoever made the project named it");
     }
 
     #[test]

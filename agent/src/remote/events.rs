@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
-/// Longest line that is read.
-const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Longest event that is read, all its lines together.
+const EVENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// An event, or a sign of life with nothing but an id.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,15 +17,17 @@ pub struct Event {
 }
 
 /// Reads up to the end of the next event; `None` at the end of the stream. An event that broke off
-/// is none.
+/// is none; one that is too long is `InvalidData`, and nothing behind it can be read.
 pub fn next(lines: &mut dyn BufRead) -> io::Result<Option<Event>> {
     let mut event = Event::default();
+    let mut has_data = false;
+    let mut lines = lines.take(EVENT_BYTES_MAX);
     loop {
         let mut raw = Vec::new();
-        lines.take(LINE_BYTES_MAX).read_until(b'\n', &mut raw)?;
+        lines.read_until(b'\n', &mut raw)?;
         let Some(line) = raw.strip_suffix(b"\n") else {
-            let too_long = raw.len() as u64 == LINE_BYTES_MAX;
-            return if too_long { Err(io::Error::other("a line without end")) } else { Ok(None) };
+            let too_long = || io::Error::new(io::ErrorKind::InvalidData, "an event without end");
+            return if lines.limit() == 0 { Err(too_long()) } else { Ok(None) };
         };
         let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned();
         if line.is_empty() {
@@ -36,7 +38,12 @@ pub fn next(lines: &mut dyn BufRead) -> io::Result<Option<Event>> {
         match field {
             "id" => event.id = Some(value.to_owned()),
             "event" => value.clone_into(&mut event.name),
-            "data" => event.data.push_str(value),
+            "data" => {
+                if std::mem::replace(&mut has_data, true) {
+                    event.data.push('\n');
+                }
+                event.data.push_str(value);
+            }
             // Comments, and what is not known here.
             _ => {}
         }
@@ -61,5 +68,39 @@ mod tests {
         };
         assert_eq!(event, wanted);
         assert_eq!(next(&mut text).unwrap(), None);
+    }
+    #[test]
+    fn lines_of_data_are_joined() {
+        let mut text: &[u8] = b"data: one\ndata\ndata:two\n\ndata:\ndata: x\n\n";
+        assert_eq!(next(&mut text).unwrap().unwrap().data, "one\n\ntwo");
+        assert_eq!(next(&mut text).unwrap().unwrap().data, "\nx");
+        assert_eq!(next(&mut text).unwrap(), None);
+    }
+
+    #[test]
+    fn an_event_without_end_is_an_error() {
+        let kind = |line: &str| {
+            let mut text = io::BufReader::new(Endless(line.bytes().collect(), 0));
+            next(&mut text).unwrap_err().kind()
+        };
+        for line in ["data: more and more\n", ":\n", "one line"] {
+            assert_eq!(kind(line), io::ErrorKind::InvalidData, "{line}");
+        }
+        let fits = format!("data: {}\n\n", "x".repeat(4_000_000));
+        assert_eq!(next(&mut fits.as_bytes()).unwrap().unwrap().data.len(), 4_000_000);
+    }
+
+    /// The same bytes again and again; at most 64 MiB, so that a fault fails instead of filling memory.
+    struct Endless(Vec<u8>, usize);
+
+    impl Read for Endless {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            assert!(self.1 < 64 << 20, "it is read on and on");
+            for (n, b) in buf.iter_mut().enumerate() {
+                *b = self.0[(self.1 + n) % self.0.len()];
+            }
+            self.1 += buf.len();
+            Ok(buf.len())
+        }
     }
 }

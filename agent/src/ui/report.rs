@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::neutral;
 use crate::context::Stale;
 use crate::outbox::news::News;
+use crate::outbox::real_disk::RealDisk;
 
 /// Version of the `--json` object.
 const JSON_VERSION: u32 = 1;
@@ -25,8 +26,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Messages that this puts before the session: noted as offered once it is really printed.
     pub offers: Vec<String>,
-    /// News of this session's writes that this tells it: forgotten once it is really printed.
-    pub news: Option<News>,
+    /// News of this session's writes that this tells it, with the outboxes that keep them: forgotten
+    /// once it is really printed.
+    pub news: Vec<(RealDisk, News)>,
     /// Exit status.
     pub exit: u8,
 }
@@ -39,7 +41,7 @@ impl Report {
             json,
             notes: Vec::new(),
             offers: Vec::new(),
-            news: None,
+            news: Vec::new(),
             exit: exit::DONE,
         }
     }

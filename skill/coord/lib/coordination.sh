@@ -42,7 +42,7 @@ coord_init() {
     return 0
   fi
   # The program finds a project by its folder.
-  mkdir -p "$COORD_DIR" || return
+  (umask 077 && mkdir -p "$COORD_DIR") || [[ -L "$COORD_DIR" ]] || return
   id="$(_coord init)" || return
   INSTANCE_ID="${INSTANCE_ID:-$id}"
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use coord_tests::fault::{Fault, FaultServer};
 use coord_tests::workstation::{Workstation, has_tool};
@@ -101,4 +102,38 @@ fn a_queue_that_goes_with_its_folder_is_missed() {
         .says("tree/.claude");
     desk.coord(&["sync"]).exits(0).says("nothing was waiting");
     assert!(!desk.coord(&["sync"]).out().contains("gone"), "said once");
+}
+
+/// Makes a file that was written so many days ago.
+fn of_days_ago(file: &Path, days: u64) {
+    let then = SystemTime::now() - Duration::from_hours(24 * days);
+    fs::File::create(file).unwrap().set_modified(then).unwrap();
+}
+
+#[test]
+fn a_sync_tells_of_all_projects_and_tidies_up_in_all() {
+    let mut server = server();
+    let desk = desk(&server);
+    let tree = desk.home().join("tree");
+    fs::create_dir_all(tree.join(".claude")).unwrap();
+    let run = |words: &[&str], cwd: &Path| desk.run(words).session("DESK/x").cwd(cwd).done();
+    let app = desk.project();
+    server.kill9();
+    run(&["todo", "done", "absent"], &tree).exits(0).says("queued");
+    run(&["todo", "add", "t"], &app).exits(0).says("queued");
+    let (old, young) = (desk.state().join("alive-00000001"), desk.state().join("alive-00000002"));
+    of_days_ago(&old, 8);
+    of_days_ago(&young, 6);
+    let news = tree.join(".claude/coord-queue.news-00000000.jsonl");
+    of_days_ago(&news, 8);
+    server.restart();
+    run(&["sync", "--force"], &app).exits(0).says("sent 1 write").says("refused (404)");
+    assert!(!old.exists() && young.exists());
+    assert!(!news.exists(), "of a session that never came back");
+    let start = json!({"hook_event_name": "SessionStart", "session_id": "x", "cwd": tree});
+    let hook = desk.run(&["hook", "claude"]).session("DESK/x").stdin(start.to_string()).done();
+    let again = hook.object()["hookSpecificOutput"]["additionalContext"].to_string();
+    assert!(!again.contains("settled"), "told twice: {again}");
+    let ran = run(&["sync"], &tree);
+    assert!(!ran.out().contains("sent earlier"), "{}", ran.told());
 }

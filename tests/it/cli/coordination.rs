@@ -1,15 +1,16 @@
 //! Seed 003's shell library on coord's engine, by real bash and jq.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use coord_tests::bins::bin;
-use coord_tests::workstation::{Workstation, has_tool};
+use coord_tests::workstation::{Workstation, files_below, has_tool, mode_of};
 use serde_json::{Value, json};
 
-use super::common::{rows, text, texts};
+use super::common::{desk, rows, server, text, texts};
 
 const SKILL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../skill/coord");
 
@@ -368,4 +369,155 @@ jq -e '(.decisions | length == 8) and ([.decisions[].decision_id] | unique | len
 [[ "$(ls "$LOCKS_DIR" | wc -l)" == 8 && -z "$(find "$COORD_DIR" -name '*.tmp')" ]]
 "#;
     fine(&desk, script);
+}
+
+/// What must not be touched: a folder with a file that looks like a document, and a file.
+fn victims(desk: &Workstation) -> (std::path::PathBuf, std::path::PathBuf) {
+    let (dir, file) = (desk.home().join("victim"), desk.home().join("precious"));
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("package.json"), "{}").unwrap();
+    fs::write(&file, "precious").unwrap();
+    (dir, file)
+}
+
+#[test]
+fn nothing_is_written_or_removed_through_links_of_a_clone() {
+    let Some(desk) = ready("nothing_is_written_or_removed_through_links") else { return };
+    let (dir, file) = victims(&desk);
+    let coordination = desk.project().join(".claude/coordination");
+    let script = r#"
+set -euo pipefail; source "$LIB"
+coord_register_instance t >/dev/null; coord_acquire_lock f; coord_heartbeat
+coord_release_lock f; coord_cleanup_stale_instances >/dev/null; coord_status >/dev/null
+"#;
+    for trap in [".mirror.lock", "locks", "heartbeats", "whole", "absent"] {
+        let _ = fs::remove_file(&coordination);
+        let _ = fs::remove_dir_all(&coordination);
+        if trap == "whole" || trap == "absent" {
+            let to = if trap == "whole" { dir.clone() } else { desk.home().join("absent") };
+            symlink(to, &coordination).unwrap();
+        } else {
+            fs::create_dir(&coordination).unwrap();
+            let to = if trap == ".mirror.lock" { &file } else { &dir };
+            symlink(to, coordination.join(trap)).unwrap();
+        }
+        let (code, out, err) = bash(&desk, script, &[]);
+        assert_eq!(code, 0, "{trap}: {out}{err}");
+        assert!(err.contains("it is a link, or no folder"), "{trap}: {err}");
+        // An export names the folder itself.
+        let mut ran = desk.coord(&["export", "coordination", coordination.to_str().unwrap()]);
+        ran.exits(74).complains("it is a link, or no folder");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious", "{trap}");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "{trap}");
+        assert_eq!(fs::read_to_string(dir.join("package.json")).unwrap(), "{}");
+        assert!(!desk.home().join("absent").exists());
+    }
+}
+
+#[test]
+fn only_documents_of_ours_are_removed_and_they_are_closed_to_others() {
+    let Some(desk) = ready("only_documents_of_ours_are_removed") else { return };
+    let locks = desk.project().join(".claude/coordination/locks");
+    fine(&desk, "coord_register_instance t >/dev/null; coord_acquire_lock f.txt");
+    fs::write(locks.join("package.json"), "{}").unwrap();
+    symlink(desk.home().join("precious"), locks.join("data.json")).unwrap();
+    fs::write(desk.home().join("precious"), "precious").unwrap();
+    for file in files_below(&desk.project().join(".claude/coordination")) {
+        if file.file_name().is_some_and(|n| n != "package.json") {
+            assert_eq!(mode_of(&file), 0o600, "{}", file.display());
+        }
+    }
+    for folder in ["", "locks", "heartbeats"] {
+        assert_eq!(mode_of(&desk.project().join(".claude/coordination").join(folder)), 0o700);
+    }
+    fine(&desk, "coord_init; coord_cleanup_stale_instances >/dev/null; coord_log_decision a b c");
+    assert!(locks.join("Zi50eHQ.json").exists());
+    let (code, out, err) = bash(&desk, "source \"$LIB\"; coord_init
+        coord_release_locks_by_instance \"$(jq -r .locked_by.instance_id \"$LOCKS_DIR/Zi50eHQ.json\")\"", &[]);
+    assert_eq!(code, 0, "{out}{err}");
+    let mut left: Vec<_> = fs::read_dir(&locks).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["data.json", "package.json"], "the lock's file is gone, others stay");
+}
+
+#[test]
+fn traps_in_an_old_folder_are_named_and_stop_nothing() {
+    let desk = Workstation::new("BOX", "ann", "local");
+    let dir = old_folder(&desk);
+    fs::write(desk.home().join("secret"), "{\"file_path\": \"secret.rs\"}").unwrap();
+    symlink(desk.home().join("secret"), dir.join("locks/link.json")).unwrap();
+    symlink("/dev/zero", dir.join("locks/zero.json")).unwrap();
+    fs::write(dir.join("locks/long.json"), " ".repeat(9 << 20)).unwrap();
+    for name in ["locks/pipe.json", "heartbeats/pipe.json"] {
+        assert!(Command::new("mkfifo").arg(dir.join(name)).status().unwrap().success());
+    }
+    let told = desk.json(&["import", "coordination", dir.to_str().unwrap()]);
+    for (what, n) in [("decisions", 2), ("instances", 1), ("locks", 1)] {
+        assert_eq!(told[what], n, "{what} in {told}");
+    }
+    let problems = told["problems"].to_string();
+    for name in ["link.json", "zero.json", "long.json", "locks/pipe.json", "heartbeats/pipe.json"] {
+        assert!(problems.contains(name), "{name} in {problems}");
+    }
+    let other = Workstation::new("BOX", "ann", "local");
+    fs::remove_dir_all(dir.join("locks")).unwrap();
+    fs::remove_file(dir.join("decision-log.json")).unwrap();
+    symlink("/dev/zero", dir.join("decision-log.json")).unwrap();
+    symlink("/", dir.join("locks")).unwrap();
+    let told = other.json(&["import", "coordination", dir.to_str().unwrap()]);
+    assert_eq!((&told["instances"], &told["decisions"]), (&1.into(), &0.into()), "{told}");
+    let problems = told["problems"].to_string();
+    assert!(problems.contains("decision-log.json") && problems.contains("locks: it is no folder"));
+}
+
+#[test]
+fn a_project_id_that_is_a_trap_hangs_nothing() {
+    let desk = Workstation::new("BOX", "ann", "local");
+    let file = desk.project().join(".claude/coordination/project-id");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let claimed = desk.json(&["lock", "acquire", "a.rs"]);
+    assert_eq!(claimed["result"]["project_key"], "app", "{claimed}");
+    assert!(desk.hook(&desk.event("Stop", "0198abcd", &json!({}))).is_object());
+    fs::remove_file(&file).unwrap();
+    symlink("/dev/zero", &file).unwrap();
+    desk.coord(&["lock", "check", "a.rs"]).exits(0).says("yours");
+}
+
+#[test]
+fn with_the_server_away_only_what_was_done_ends_well() {
+    let tools = ["bash", "jq"].map(|t| has_tool("with_the_server_away", t));
+    if !tools.iter().all(|t| *t) {
+        return;
+    }
+    let mut server = server();
+    let desk = desk(&server);
+    let ours = "set -euo pipefail\nsource \"$LIB\"\n\
+        is() { local want=$1 code=0; shift; \"$@\" >out 2>err || code=$?; \
+        [[ $code == \"$want\" ]] || { echo \"$* gave $code\"; cat out err; exit 1; }; }\n\
+        INSTANCE_ID=one; ";
+    let run = |script: &str| {
+        let (code, out, err) = bash(&desk, &format!("{ours}{script}"), &[]);
+        assert_eq!(code, 0, "{script}\n{out}{err}");
+    };
+    run("coord_register_instance t >/dev/null; coord_acquire_lock f.txt; coord_renew_lock f.txt");
+    server.kill9();
+    desk.close_breaker();
+    run("is 69 coord_renew_lock f.txt; grep -q 'not done' err; grep -q 'nothing is queued' err");
+    assert!(desk.queue().is_empty(), "{:?}", desk.queue());
+    // A claim is judged by what is known here: this workstation keeps to it.
+    run("is 0 coord_acquire_lock g.txt");
+    assert_eq!(desk.queue().len(), 1, "{:?}", desk.queue());
+    run("INSTANCE_ID=two; is 10 coord_acquire_lock g.txt; is 10 coord_check_lock g.txt");
+    run("is 69 coord_renew_lock g.txt; is 0 coord_check_lock g.txt");
+    assert_eq!(desk.queue().len(), 1, "{:?}", desk.queue());
+    run("is 69 coord_log_decision a b c; is 69 coord_heartbeat; is 69 coord_release_lock g.txt
+        is 69 coord_status; is 69 coord_list_instances; is 69 coord_cleanup_stale_instances
+        is 0 coord_get_work; is 0 coord_query_decisions; is 0 coord_detect_conflict g.txt");
+    assert_eq!(desk.queue().len(), 1, "{:?}", desk.queue());
+    desk.coord(&["lock", "acquire", "h.txt"]).exits(0).says("held provisionally");
+    assert_eq!(desk.queue().len(), 2);
+    server.restart();
+    desk.coord(&["sync", "--force"]).exits(0);
+    run("is 0 coord_renew_lock f.txt; is 0 coord_renew_lock g.txt");
 }

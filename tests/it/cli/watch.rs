@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use coord_tests::command::{Ran, Started};
+use coord_tests::fault::{Fault, FaultServer};
 use coord_tests::server::eventually;
 use coord_tests::workstation::Workstation;
 use rustix::process::{Pid, Signal, kill_process};
@@ -161,4 +162,17 @@ fn without_a_server_the_workstations_own_store_is_watched() {
     let mut ran = ended(watch);
     assert_eq!(ran.err(), "");
     ran.exits(0);
+}
+
+#[test]
+fn an_event_without_end_ends_the_connection_and_not_the_memory() {
+    let server = FaultServer::start(Fault::EndlessEvent);
+    let desk = Workstation::new("DESK", "mike", &server.url());
+    let watch = desk.run(&["watch"]).start();
+    eventually(PATIENCE, "a second connection", || server.connections() > 1);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", watch.pid())).unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").trim().parse().unwrap();
+    assert!(kib < 100_000, "{kib} KiB");
+    ended(watch).complains("an event without end; trying again");
 }

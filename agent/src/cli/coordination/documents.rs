@@ -1,6 +1,6 @@
 //! The four documents of seed 003, field by field.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ABSENT, Decision, Lock, Session, SessionStatus};
@@ -75,19 +75,21 @@ pub(super) fn lock(l: &Lock, sessions: &[Session], root: &Path) -> Value {
         "locked_by": {"instance_id": l.session_id, "pid": pid.unwrap_or(0)},
         "locked_at": l.acquired_at,
         "expires_at": l.expires_at,
-        "file_hash": sha1_then(l, &root.join(path)),
+        "file_hash": sha1_then(l, root),
         "intent": l.description.clone().unwrap_or_default(),
     })
 }
 
-/// SHA-1 of the content that was locked, as long as it is still there to be hashed.
-fn sha1_then(l: &Lock, file: &Path) -> String {
-    let as_then = l.content_then.as_deref().is_some_and(|then| {
-        then != ABSENT && content(file).ok().flatten().as_deref() == Some(then)
-    });
-    match std::fs::read(file) {
-        Ok(bytes) if as_then => hex(&Sha1::digest(bytes)),
-        Ok(_) | Err(_) => NO_HASH.to_owned(),
+/// SHA-1 of the content that was locked, as long as it is still there to be hashed. A path that leads
+/// out of the project is somebody's word, and is not looked at.
+fn sha1_then(l: &Lock, root: &Path) -> String {
+    let path = path_of(&l.resource);
+    let is_below = path.components().all(|c| matches!(c, Component::Normal(_)));
+    let then = l.content_then.as_deref().filter(|then| is_below && *then != ABSENT);
+    let file = root.join(path);
+    match then.and_then(|then| content(&file).ok().flatten().filter(|now| now == then)) {
+        Some(_) => std::fs::read(&file).map_or(NO_HASH.to_owned(), |b| hex(&Sha1::digest(b))),
+        None => NO_HASH.to_owned(),
     }
 }
 
@@ -151,6 +153,23 @@ pub(super) fn file_name(id: &str) -> String {
     if name.len() <= NAME_MAX && !name.starts_with('.') { name } else { hex(&Sha1::digest(id)) }
 }
 
+/// Whether a file of this name (without its ending) and content is one that was written for a lock.
+pub(super) fn is_lock(name: &str, document: &Value) -> bool {
+    let path = document["file_path"].as_str().unwrap_or_default();
+    let is_hash = name.len() == 40 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    // A path that is no text stands in the document only as far as it is.
+    let is_lossy = path.contains(char::REPLACEMENT_CHARACTER);
+    document["locked_by"]["instance_id"].is_string()
+        && !path.is_empty()
+        && (is_hash || is_lossy || name == base64(path.as_bytes()))
+}
+
+/// The same for an instance.
+pub(super) fn is_heartbeat(name: &str, document: &Value) -> bool {
+    document["last_ping"].is_string()
+        && document["instance_id"].as_str().is_some_and(|id| file_name(id) == name)
+}
+
 /// Base64 for file names: `-` and `_`, no padding.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -180,9 +199,14 @@ mod tests {
             ("??>", "Pz8-"),
         ] {
             assert_eq!(base64(path.as_bytes()), name);
+            let ours = json!({"file_path": path, "locked_by": {"instance_id": "i"}});
+            assert!(is_lock(name, &ours));
+            assert!(!is_lock("other", &ours) && !is_lock(name, &json!({"file_path": path})));
         }
         assert_eq!(file_name("BOX/a"), "BOX_a");
         assert_eq!(file_name(&"x".repeat(400)).len(), 40);
         assert_eq!(file_name("..").len(), 40);
+        let ours = json!({"instance_id": "BOX/a", "last_ping": "t"});
+        assert!(is_heartbeat("BOX_a", &ours) && !is_heartbeat("package", &ours));
     }
 }

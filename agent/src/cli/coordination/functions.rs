@@ -1,29 +1,27 @@
 //! The functions of the library, one by one.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use coord_protocol::edge::{Clock as _, Rng as _, fresh_id};
 use coord_protocol::exit;
 use coord_protocol::request::Method;
 use coord_protocol::wire::{
-    AddDecision, ClaimLock, CleanUp, Decision, EndSession, Heartbeat, RegisterSession, Session,
+    AddDecision, ClaimLock, CleanUp, Decision, EndSession, ExtendLock, Heartbeat, RegisterSession,
+    Session,
 };
 use serde_json::{Value, json};
 
-use super::mirror::{self, How};
+use super::mirror::{self, Folders, How};
 use super::{documents as doc, key, snapshot, texts, write};
-use crate::cli::file_lock::{
-    Compared, compare, content_now, extend, held, known, named, own, wish,
-};
+use crate::cli::file_lock::{Compared, compare, content_now, held, known, named, own, wish};
+use crate::cli::generation::generation;
 use crate::cli::reading::{Query, encode, read};
 use crate::cli::registration;
-use crate::cli::writing::WriteArgs;
 use crate::config::project;
 use crate::context::{Context, Whose};
 use crate::ui::neutral::line;
-use crate::ui::report::{CliError, Report};
+use crate::ui::report::{CliError, Report, say_now};
 
 const SESSIONS: &str = "/api/coord/sessions";
 
@@ -104,36 +102,38 @@ fn mirrored(cx: &Context, report: Report, how: &How<'_>) -> Report {
 }
 
 fn init(cx: &Context) -> Result<Report, CliError> {
-    let dir = folder(cx);
-    let io = |e: std::io::Error| {
-        let why = format!("{} cannot be made: {e}", line(&dir.display().to_string()));
-        CliError::new(exit::NOT_DURABLE, why)
-    };
-    for name in ["locks", "heartbeats", "schemas"] {
-        fs::create_dir_all(dir.join(name)).map_err(io)?;
-    }
     let id = match cx.env.get("INSTANCE_ID") {
         Some(id) => id.to_owned(),
         None => instance_id(cx),
     };
+    // The seed has this folder, too. What is wrong with it all is said below.
+    let _ = Folders::open(&folder(cx)).and_then(|f| f.top.sub("schemas"));
     let named = cx.env.get("COORD_PROJECT").is_some() || project::has_remote(&cx.project.root);
     let file = cx.project.root.join(project::PROJECT_ID);
-    if named || file.exists() {
+    if named || file.symlink_metadata().is_ok() {
         return Ok(mirrored(cx, said(&id), &How::Changed));
     }
     // The state belongs to the folder that is there now: one made anew is another project. Of two
     // that come at once, one makes the name.
-    let own = dir.join(format!(".{}.tmp", fresh_id(&cx.clock, &cx.rng).simple()));
-    fs::write(&own, format!("local-{}\n", fresh_id(&cx.clock, &cx.rng))).map_err(io)?;
-    let linked = fs::hard_link(&own, &file);
-    let _ = fs::remove_file(&own);
-    if !file.exists() {
-        linked.map_err(io)?;
+    if let Err(e) = make_project_id(cx, &file) {
+        let why = line(&format!("{} cannot be made: {e}", file.display()));
+        return Ok(said(&id).note(format!("coord: {why}")));
     }
     let cwd = std::env::current_dir().unwrap_or_default();
     let mut anew = Context::load(cx.env.clone(), &cwd, &Whose::Shell)?;
     super::become_instance(&mut anew)?;
     Ok(mirrored(&anew, said(&id), &How::Changed))
+}
+
+fn make_project_id(cx: &Context, file: &Path) -> std::io::Result<()> {
+    let Some(dir) = file.parent() else { return Ok(()) };
+    let fresh = || fresh_id(&cx.clock, &cx.rng);
+    let tag = fresh().simple().to_string();
+    let id = format!("local-{}\n", fresh());
+    Folders::open(dir)?.top.make("project-id", &tag, id.as_bytes())?;
+    // Committed, it would name the projects of everybody who clones this one.
+    project::exclude_from_git(dir, &format!("**/{}", project::PROJECT_ID));
+    Ok(())
 }
 
 /// `claude-YYYYMMDD-HHMMSS-<8 hex>`, in UTC.
@@ -201,8 +201,10 @@ fn cleanup(cx: &Context) -> Result<Report, CliError> {
 
 /// What there is once silent sessions have ended.
 fn reaped(cx: &Context) -> Result<snapshot::Snapshot, CliError> {
-    if !reap(cx)?.is_empty() {
-        return mirror::write(cx, &key(cx)?, &folder(cx), &How::Changed);
+    if !reap(cx)?.is_empty()
+        && let Err(e) = mirror::write(cx, &key(cx)?, &folder(cx), &How::Changed)
+    {
+        say_now(&format!("coord: {}\n", e.detail));
     }
     snapshot::take(cx, &key(cx)?)
 }
@@ -252,7 +254,15 @@ fn renew(cx: &Context, path: &Path) -> Result<Report, CliError> {
         Ok(lock) => lock,
         Err(e) => return answer(e),
     };
-    match extend(cx, &lock, None, &WriteArgs::default()) {
+    let ask = ExtendLock {
+        session_id: cx.session.id.clone(),
+        content: None,
+        ttl_hours: None,
+        generation: generation(cx)?,
+    };
+    let path = format!("/api/coord/locks/{}", encode(&lock.id));
+    let what = format!("renewal of {}", line(&lock.resource));
+    match write(cx, (Method::Patch, &path), Some(&ask), &what) {
         Ok(_) => Ok(mirrored(cx, said(""), &How::Changed)),
         Err(e) => answer(e),
     }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use coord_protocol::edge::Clock as _;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::key;
+use crate::config::file::read_small;
 use crate::context::Context;
 use crate::send::{Fate, TRY_BUDGET};
 use crate::ui::neutral::line;
@@ -23,6 +25,9 @@ use crate::ui::report::{CliError, Report};
 
 /// Name space of ids that are derived from what is imported.
 const IMPORTED: Uuid = Uuid::from_u128(0x0d6f_3a51_9c1e_5b7e_8f42_6a0b_31c9_77e4);
+
+/// Longest document that is read.
+const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// What became of the things in the folder.
 #[derive(Default, Serialize)]
@@ -62,11 +67,11 @@ pub(super) fn folder(cx: &Context, dir: &Path) -> Result<Report, CliError> {
 /// A document of the folder; `None`, and a line in the report, when it cannot be used.
 fn document(file: &Path, told: &mut Told) -> Option<Value> {
     let name = line(&file.display().to_string());
-    let bytes = match fs::read(file) {
+    let bytes = match read_small(file, DOCUMENT_BYTES_MAX) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
         Err(e) => {
-            told.problems.push(format!("{name}: {e}"));
+            told.problems.push(format!("{name}: {}", line(&e.to_string())));
             return None;
         }
     };
@@ -159,7 +164,7 @@ fn decisions(cx: &Context, dir: &Path, key: &str, told: &mut Told) {
 
 /// Heartbeat files by instance: they are newer than the registry.
 fn heartbeats(dir: &Path, told: &mut Told) -> Vec<(String, Millis)> {
-    let files = json_files(&dir.join("heartbeats"));
+    let files = json_files(&dir.join("heartbeats"), told);
     let documents: Vec<_> = files.iter().filter_map(|f| document(f, told)).collect();
     documents
         .iter()
@@ -167,7 +172,15 @@ fn heartbeats(dir: &Path, told: &mut Told) -> Vec<(String, Millis)> {
         .collect()
 }
 
-fn json_files(dir: &Path) -> Vec<std::path::PathBuf> {
+fn json_files(dir: &Path, told: &mut Told) -> Vec<std::path::PathBuf> {
+    match fs::symlink_metadata(dir) {
+        Ok(there) if there.is_dir() => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Ok(_) | Err(_) => {
+            told.problems.push(format!("{}: it is no folder", line(&dir.display().to_string())));
+            return Vec::new();
+        }
+    }
     let entries = fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     let mut files: Vec<_> =
         entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
@@ -208,7 +221,7 @@ fn instances(cx: &Context, dir: &Path, key: &str, pings: &[(String, Millis)], to
 }
 
 fn locks(cx: &Context, dir: &Path, key: &str, told: &mut Told) {
-    for file in json_files(&dir.join("locks")) {
+    for file in json_files(&dir.join("locks"), told) {
         let Some(l) = document(&file, told) else { continue };
         let (path, holder) = (text(&l, "/file_path"), text(&l, "/locked_by/instance_id"));
         let (Some(path), Some(holder)) = (path, holder) else {

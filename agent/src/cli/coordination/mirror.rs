@@ -1,7 +1,6 @@
 //! The documents as files, for scripts that look into them. Output only: nothing here is believed when
 //! it is read; only the count of pings goes on from what the last one wrote.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use coord_protocol::exit;
 use serde_json::Value;
 
 use super::documents as doc;
+use super::folder::Folder;
 use super::snapshot::{Snapshot, take};
 use crate::context::Context;
 use crate::ui::neutral::line;
@@ -30,7 +30,8 @@ pub(super) enum How<'a> {
     Export,
 }
 
-/// Writes the documents of a project as it stands now.
+/// Writes the documents of a project as it stands now. A folder that is not as we would have made it is
+/// left alone.
 pub(super) fn write(
     cx: &Context,
     key: &str,
@@ -38,67 +39,80 @@ pub(super) fn write(
     how: &How<'_>,
 ) -> Result<Snapshot, CliError> {
     let failed = |e: io::Error| {
-        let why = format!("{} cannot be written: {e}", line(&dir.display().to_string()));
+        let why = line(&format!("{} cannot be written: {e}", dir.display()));
         CliError::new(exit::NOT_DURABLE, why)
     };
-    fs::create_dir_all(dir).map_err(failed)?;
+    let folders = Folders::open(dir).map_err(failed)?;
     // Freed when this process ends, however it ends.
-    let lock = fs::File::create(dir.join(LOCK)).map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    let _lock = folders.top.lock(LOCK).map_err(failed)?;
     let now = take(cx, key)?;
-    put_all(cx, dir, &now, how).map_err(failed)?;
+    put_all(cx, &folders, &now, how).map_err(failed)?;
     Ok(now)
 }
 
-fn put_all(cx: &Context, dir: &Path, now: &Snapshot, how: &How<'_>) -> io::Result<()> {
-    let (locks, beats) = (dir.join("locks"), dir.join("heartbeats"));
-    fs::create_dir_all(&locks)?;
-    fs::create_dir_all(&beats)?;
+/// The folder and those in it.
+pub(super) struct Folders {
+    pub(super) top: Folder,
+    locks: Folder,
+    beats: Folder,
+}
+
+impl Folders {
+    /// Opens them; those that are missing are made.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        let top = Folder::open(dir)?;
+        Ok(Self { locks: top.sub("locks")?, beats: top.sub("heartbeats")?, top })
+    }
+}
+
+fn put_all(cx: &Context, to: &Folders, now: &Snapshot, how: &How<'_>) -> io::Result<()> {
     let tag = fresh_id(&cx.clock, &cx.rng).simple().to_string();
-    let put = |file: &Path, document: &Value| put(file, &tag, document);
+    let put = |to: &Folder, name: &str, document: &Value| {
+        to.put(name, &tag, format!("{document:#}\n").as_bytes())
+    };
     let instances: Vec<_> = now.sessions.iter().map(|s| doc::instance(s, &now.locks)).collect();
-    put(&dir.join("work-registry.json"), &doc::registry(&instances, cx.clock.wall()))?;
-    put(&dir.join("decision-log.json"), &doc::decision_log(&now.decisions))?;
-    let mut kept = Vec::new();
+    put(&to.top, "work-registry.json", &doc::registry(&instances, cx.clock.wall()))?;
+    put(&to.top, "decision-log.json", &doc::decision_log(&now.decisions))?;
+    let (mut locks, mut beats) = (Vec::new(), Vec::new());
     for l in &now.locks {
-        let file = locks.join(format!("{}.json", doc::lock_name(l)));
-        put(&file, &doc::lock(l, &now.sessions, &cx.project.root))?;
-        kept.push(file);
+        let name = format!("{}.json", doc::lock_name(l));
+        put(&to.locks, &name, &doc::lock(l, &now.sessions, &cx.project.root))?;
+        locks.push(name);
     }
     for s in &now.sessions {
-        let file = beats.join(format!("{}.json", doc::file_name(&s.session_id)));
-        let before = pings(&file);
+        let name = format!("{}.json", doc::file_name(&s.session_id));
+        let before = pings(&to.beats.read(&name));
         let count = match how {
             How::Registered(id) if *id == s.session_id => 0,
             How::Pinged(id) if *id == s.session_id => before + 1,
             How::Registered(_) | How::Pinged(_) | How::Changed | How::Export => before,
         };
-        put(&file, &doc::heartbeat(s, count))?;
-        kept.push(file);
+        put(&to.beats, &name, &doc::heartbeat(s, count))?;
+        beats.push(name);
     }
     if !matches!(how, How::Export) {
-        for entry in fs::read_dir(&locks)?.chain(fs::read_dir(&beats)?) {
-            let file = entry?.path();
-            if file.extension().is_some_and(|e| e == "json") && !kept.contains(&file) {
-                fs::remove_file(file)?;
-            }
+        remove_old(&to.locks, &locks, doc::is_lock)?;
+        remove_old(&to.beats, &beats, doc::is_heartbeat)?;
+    }
+    Ok(())
+}
+
+/// Takes away what we wrote and what is over. Files of others stay, whatever they are called.
+fn remove_old(
+    folder: &Folder,
+    kept: &[String],
+    is_ours: impl Fn(&str, &Value) -> bool,
+) -> io::Result<()> {
+    for name in folder.names()?.iter().filter(|n| !kept.contains(n)) {
+        let Some(stem) = name.strip_suffix(".json") else { continue };
+        let document = serde_json::from_slice(&folder.read(name)).unwrap_or_default();
+        if is_ours(stem, &document) {
+            folder.remove(name)?;
         }
     }
     Ok(())
 }
 
-fn pings(file: &Path) -> u64 {
-    let text = fs::read(file).unwrap_or_default();
-    serde_json::from_slice::<Value>(&text).ok().and_then(|v| v["ping_count"].as_u64()).unwrap_or(0)
-}
-
-/// Readers see the old document or the new one, never a part.
-fn put(file: &Path, tag: &str, document: &Value) -> io::Result<()> {
-    let text = format!("{document:#}\n");
-    if fs::read(file).is_ok_and(|old| old == text.as_bytes()) {
-        return Ok(());
-    }
-    let temporary = file.with_extension(format!("{tag}.tmp"));
-    fs::write(&temporary, text)?;
-    fs::rename(&temporary, file)
+fn pings(text: &[u8]) -> u64 {
+    serde_json::from_slice::<Value>(text).ok().and_then(|v| v["ping_count"].as_u64()).unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 //! codes are the seed's; the state is the engine's. Not for people: they have the other verbs.
 
 mod documents;
+mod folder;
 mod functions;
 mod import;
 mod mirror;
