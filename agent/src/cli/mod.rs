@@ -203,7 +203,7 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
 /// What became of this session's writes that waited, where it cost something: at its next command, if
 /// no hook or sync has said it before.
 fn with_news(cx: &Context, report: Report) -> Report {
-    if report.news.is_some() {
+    if !report.news.is_empty() {
         return report;
     }
     let news = outbox_news::of(&cx.outbox, &cx.session.id).unwrap_or_default();
@@ -212,7 +212,7 @@ fn with_news(cx: &Context, report: Report) -> Report {
         return report;
     }
     let report = words.into_iter().fold(report, |r, w| r.note(format!("queued before: {w}")));
-    Report { news: Some(news), ..report }
+    Report { news: vec![(cx.outbox.clone(), news)], ..report }
 }
 
 fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
