@@ -20,7 +20,6 @@ mod watch;
 mod watch_words;
 mod work;
 mod workflow;
-mod write_words;
 mod writing;
 
 use std::process::ExitCode;
@@ -207,7 +206,7 @@ fn with_news(cx: &Context, report: Report) -> Report {
         return report;
     }
     let news = outbox_news::of(&cx.outbox, &cx.session.id).unwrap_or_default();
-    let words: Vec<_> = news.notable().map(in_words).collect();
+    let words: Vec<_> = news.notable().into_iter().map(in_words).collect();
     if words.is_empty() {
         return report;
     }

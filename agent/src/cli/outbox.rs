@@ -9,7 +9,6 @@ use coord_protocol::exit;
 use coord_protocol::request::Request;
 use serde_json::{Value, json};
 
-use super::write_words::what;
 use super::writing::not_kept;
 use crate::context::Context;
 use crate::outbox::append::append;
@@ -21,6 +20,7 @@ use crate::outbox::rewrite::rewrite;
 use crate::outbox::{journal, view};
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report};
+use crate::ui::write_words::what;
 
 /// How long a change waits for a running sync.
 const LOCK_WAIT: Duration = Duration::from_secs(5);

@@ -10,13 +10,13 @@ use coord_protocol::wire::{Delivery, Message, Recipient, SentMessage, SentMessag
 use serde_json::{Value, json};
 
 use super::reading::{Query, read};
-use super::write_words::{body_of, what};
 use crate::context::Context;
 use crate::outbox::dead::{self, Letter};
 use crate::outbox::line::{self, Line};
 use crate::outbox::view;
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report};
+use crate::ui::write_words::{body_of, what};
 
 /// Messages shown of those that the server has.
 const SHOWN: &str = "30";
@@ -39,7 +39,7 @@ pub(super) fn sent(cx: &Context) -> Result<Report, CliError> {
     // After the read: it may have sent what was waiting.
     let here = here(cx)?;
     let (known, away) = match known {
-        Ok((known, _)) => (known, None),
+        Ok((known, raw)) => (only_of_server(known, &raw), None),
         // What lies here is known all the same.
         Err(e) if e.exit == exit::UNAVAILABLE && !here.is_empty() => {
             (SentMessages { messages: Vec::new(), count: 0, next: None }, Some(e.detail))
@@ -60,6 +60,19 @@ pub(super) fn sent(cx: &Context) -> Result<Report, CliError> {
     let report = Report::new(text, json);
     let more = known.next.map(|_| format!("of those that the server has, the latest {SHOWN}"));
     Ok(more.into_iter().chain(away).fold(report, Report::note))
+}
+
+/// Without those that only the copy here knows: they wait, and are shown as that.
+fn only_of_server(known: SentMessages, raw: &Value) -> SentMessages {
+    let is_here = |n: usize| raw["messages"][n]["queued"] != true;
+    let messages: Vec<_> = known
+        .messages
+        .into_iter()
+        .enumerate()
+        .filter(|(n, _)| is_here(*n))
+        .map(|(_, m)| m)
+        .collect();
+    SentMessages { count: messages.len(), messages, next: known.next }
 }
 
 /// Messages of this session that were refused, or wait here.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use coord_protocol::edge::Clock;
 use coord_protocol::exit;
-use coord_protocol::request::Method;
 use serde_json::{Value, json};
 
 use super::msg::{fetch, not_offered};
@@ -17,7 +16,8 @@ use crate::hook::news::in_words;
 use crate::outbox::dead;
 use crate::outbox::disk::Disk;
 use crate::outbox::drain::{Report as Drained, Settled, Stopped, drain};
-use crate::outbox::news::{self, Item, News, Outcome};
+use crate::outbox::keep;
+use crate::outbox::news::{self, Item, News, Outcome, notable};
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::{Breaker, Leave, short_hash};
 use crate::remote::local::LOCAL;
@@ -77,7 +77,7 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
         ));
     }
     out.push(sent_line(&all));
-    out.extend(all.applied.iter().filter(|s| is_claim(s)).map(|s| super::lock::granted(&s.answer)));
+    out.extend(settled_claims(&all.applied));
     out.extend(all.rejected.iter().take(REFUSALS_SHOWN).map(refusal_line));
     if all.rejected.len() > REFUSALS_SHOWN {
         out.push("  ... `coord outbox dead` shows all".to_owned());
@@ -127,8 +127,7 @@ fn earlier_news(
     let items: Vec<Item> = items.filter(|i| !just.contains(i.id.as_str())).cloned().collect();
     if !items.is_empty() {
         out.push(format!("sent earlier, in passing: {}", count_of(items.len(), "write")));
-        let notable = items.iter().filter(|i| i.outcome != Outcome::Applied);
-        out.extend(notable.map(|i| format!("  {}", in_words(i))));
+        out.extend(notable(&items).into_iter().map(|i| format!("  {}", in_words(i))));
     }
     (items, kept)
 }
@@ -176,8 +175,20 @@ fn carry_over(cx: &Context) -> Result<Carried, CliError> {
     Ok(carried)
 }
 
-fn is_claim(s: &Settled) -> bool {
-    s.request.method == Method::Post && s.request.path == "/api/coord/locks"
+/// How the claims among what was sent stand now: one that was given back behind it is not held.
+fn settled_claims(applied: &[Settled]) -> Vec<String> {
+    let items: Vec<Item> = applied.iter().map(|s| news::item(s, true)).collect();
+    let held: HashSet<&str> = notable(&items).into_iter().map(|i| i.id.as_str()).collect();
+    let claims = applied.iter().zip(&items).filter(|(s, _)| keep::is_claim(&s.request));
+    claims
+        .map(|(s, item)| {
+            if held.contains(item.id.as_str()) {
+                super::lock::granted(&s.answer)
+            } else {
+                format!("granted, and given back since: {}", line(&item.words))
+            }
+        })
+        .collect()
 }
 
 /// This project's outbox, and those of other projects in which something was queued.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::digest::inert;
-use crate::outbox::news::{Item, Outcome};
+use crate::outbox::news::{Item, Outcome, notable};
 use crate::ui::neutral::{cut, line};
 
 /// Words about one write, at most.
@@ -16,6 +16,7 @@ pub fn in_words(item: &Item) -> String {
     let words = line(cut(&item.words, ITEM_BYTES_MAX));
     match item.outcome {
         Outcome::Applied => "applied".to_owned(),
+        Outcome::Released => "given back".to_owned(),
         Outcome::Granted => format!("granted now: {words}"),
         Outcome::Lost => format!("LOST, you do not hold it: {words}"),
         Outcome::Past => format!("too late: {words}"),
@@ -37,7 +38,7 @@ pub fn for_model(items: &[Item]) -> Option<String> {
         "coord: {writes} of yours that waited for the server {were} settled, {} of them done",
         n - bad
     );
-    let notable: Vec<&Item> = items.iter().filter(|i| i.outcome != Outcome::Applied).collect();
+    let notable = notable(items);
     for item in notable.iter().take(ITEMS_MAX) {
         let _ = write!(text, "\n- {}", inert(&in_words(item)));
     }

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use coord_protocol::request::Method;
 use coord_protocol::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,9 +17,10 @@ use serde_json::Value;
 use super::disk::{Disk, Share};
 use super::drain::Settled;
 use super::files::{DRAIN_LOCK, NEWS_PREFIX};
-use super::keep::is_claim;
+use super::keep::{concerns_claims, is_claim};
 use super::line::{complete_lines, trim};
 use crate::remote::breaker::short_hash;
+use crate::ui::write_words::what;
 
 /// What nobody was told for so long is nobody's any more.
 const KEPT_FOR: Duration = Duration::from_hours(168);
@@ -33,6 +35,8 @@ pub enum Outcome {
     Applied,
     /// A claim was granted now.
     Granted,
+    /// Claims were given back; the words are their ids.
+    Released,
     /// A claim was refused: somebody else holds it.
     Lost,
     /// A claim came after its time.
@@ -71,9 +75,22 @@ pub struct News {
 
 impl News {
     /// What is worth a line of its own.
-    pub fn notable(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|i| i.outcome != Outcome::Applied)
+    pub fn notable(&self) -> Vec<&Item> {
+        notable(&self.items)
     }
+}
+
+/// What is worth a line of its own: not what was simply done, nor a claim that was given back since.
+pub fn notable(items: &[Item]) -> Vec<&Item> {
+    let back: Vec<&str> =
+        items.iter().filter(|i| i.outcome == Outcome::Released).map(|i| i.words.as_str()).collect();
+    let is_over = |i: &Item| back.iter().any(|ids| ids.contains(i.id.as_str()));
+    let counts = |i: &&Item| match i.outcome {
+        Outcome::Applied | Outcome::Released => false,
+        Outcome::Granted => !is_over(i),
+        Outcome::Lost | Outcome::Past | Outcome::Refused => true,
+    };
+    items.iter().filter(counts).collect()
 }
 
 /// What became of a write, as the server's answer says.
@@ -90,12 +107,14 @@ pub fn item(s: &Settled, applied: bool) -> Item {
             format!("{} came after its time; nothing was granted", named("resource")),
         ),
         (true, true) => (Outcome::Granted, granted_words(&s.answer)),
+        (true, false) if concerns_claims(&s.request) && s.request.method == Method::Delete => {
+            let many = s.answer.get("ids").and_then(Value::as_array).into_iter().flatten();
+            let ids: Vec<_> = many.filter_map(Value::as_str).chain(Some(text("id"))).collect();
+            (Outcome::Released, ids.join(" ").trim().to_owned())
+        }
         (true, false) => (Outcome::Applied, String::new()),
         (false, true) if is_lost(s) => (Outcome::Lost, text("detail").to_owned()),
-        (false, _) => {
-            let what = format!("{} {}", s.request.method.as_str(), s.request.path);
-            (Outcome::Refused, format!("{what}: {}", text("detail")))
-        }
+        (false, _) => (Outcome::Refused, format!("{}: {}", what(&s.request), text("detail"))),
     };
     Item { id, outcome, words }
 }
@@ -132,7 +151,7 @@ pub fn add(disk: &dyn Disk, at: Millis, news: &[(String, Item)]) -> io::Result<(
         }
         let items: Vec<Item> =
             news.iter().filter(|(s, _)| s == session).map(|(_, i)| i.clone()).collect();
-        let notable = items.iter().any(|i| i.outcome != Outcome::Applied);
+        let notable = !notable(&items).is_empty();
         let line = Line { at, session: session.clone(), items };
         let file = disk.open_append(&name(session))?;
         let end = file.end()?;
@@ -225,7 +244,7 @@ mod tests {
         let ids = |n: &News| n.items.iter().map(|i| i.id.clone()).collect::<Vec<_>>();
         let a = of(&disk, "A/x").unwrap();
         assert_eq!(ids(&a), ["1", "3"]);
-        assert_eq!(a.notable().count(), 1);
+        assert_eq!(a.notable().len(), 1);
         // More comes between the look and the end of telling: nothing of it is lost.
         add(&disk, at, &[("A/x".to_owned(), one("4", Outcome::Past))]).unwrap();
         told(&disk, "A/x", &a).unwrap();

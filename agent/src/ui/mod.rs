@@ -2,3 +2,4 @@
 
 pub mod neutral;
 pub mod report;
+pub mod write_words;

@@ -23,12 +23,12 @@ pub(super) fn conflict_notices(
         project_key: ask.project_key.clone(),
         subject: format!("{} worked on {} too", ask.session_id, ask.resource),
         body: format!(
-            "{} claimed {:?} {} ago, while it could not reach the server{}. You hold {:?} since {}; \
+            "{} claimed {:?} at {}, while it could not reach the server{}. You hold {:?} since {}; \
              both mean {witness:?}. Your claim stands and the other one was refused, but what was \
              changed there meanwhile may meet your changes.",
             ask.session_id,
             ask.resource,
-            in_words(cx),
+            made_at(cx),
             what_for(ask),
             row.resource,
             row.acquired_at,
@@ -48,8 +48,7 @@ pub(super) fn held_meanwhile(
     if !cx.late || cx.waited.is_zero() {
         return Ok(Vec::new());
     }
-    let waited = i64::try_from(cx.waited.as_millis()).unwrap_or(i64::MAX);
-    let since = Millis(cx.now.0.saturating_sub(waited));
+    let since = made_at(cx);
     let mut held = Vec::new();
     for row in tx.claims_ended_since(&ask.project_key, since)? {
         // A lease that lapsed is noted as ended only when somebody looks.
@@ -65,12 +64,12 @@ pub(super) fn held_meanwhile(
             project_key: ask.project_key.clone(),
             subject: format!("{} worked on {} too", ask.session_id, ask.resource),
             body: format!(
-                "{} claimed {:?} {} ago, while it could not reach the server{}, and you held {:?} \
+                "{} claimed {:?} at {}, while it could not reach the server{}, and you held {:?} \
                  meanwhile; both mean {witness:?}. It holds it now. What both of you changed there \
                  may meet.",
                 ask.session_id,
                 ask.resource,
-                in_words(cx),
+                made_at(cx),
                 what_for(ask),
                 row.resource,
             ),
@@ -85,10 +84,8 @@ fn what_for(ask: &ClaimLock) -> String {
     ask.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default()
 }
 
-fn in_words(cx: &Cx<'_>) -> String {
-    match cx.waited.as_secs() {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7_200 => format!("{} min", s / 60),
-        s => format!("{} h", s / 3_600),
-    }
+/// When the claim was made, by this clock, as its sender says for how long it waited.
+fn made_at(cx: &Cx<'_>) -> Millis {
+    let waited = i64::try_from(cx.waited.as_millis()).unwrap_or(i64::MAX);
+    Millis(cx.now.0.saturating_sub(waited))
 }

@@ -142,9 +142,16 @@ impl Tx<'_> {
 
     /// The next number of a day; never given twice, not even after deletions.
     pub fn next_decision_number(&self, day: &str) -> Stored<i64> {
-        self.run(
-            "INSERT INTO decision_day VALUES (?1, 1) ON CONFLICT DO UPDATE SET last = last + 1",
+        // A copy of another database's decisions comes without its counters.
+        let taken = self.number(
+            "SELECT COALESCE(MAX(CAST(substr(display_id, 14) AS INTEGER)), 0) FROM decision
+             WHERE display_id LIKE 'DEC-' || ?1 || '-%'",
             [day],
+        )?;
+        self.run(
+            "INSERT INTO decision_day VALUES (?1, ?2 + 1)
+             ON CONFLICT DO UPDATE SET last = MAX(last, ?2) + 1",
+            params![day, taken],
         )?;
         self.number("SELECT last FROM decision_day WHERE day = ?1", [day])
     }

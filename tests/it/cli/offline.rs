@@ -322,6 +322,33 @@ fn a_session_at_work_is_told_at_its_next_tool_or_command() {
     assert!(!again.told().contains("queued before"), "{}", again.told());
 }
 
+#[test]
+fn what_waits_is_told_as_what_it_is() {
+    let mut server = server();
+    let (desk, home) = (desk(&server), home(&server));
+    home.coord(&["session", "register"]).exits(0);
+    desk.coord(&["decision", "add", "api", "First"]).exits(0);
+    desk.coord(&["decision", "list"]).exits(0);
+    server.kill9();
+    desk.coord(&["decision", "add", "api", "Second"]).exits(0).says("queued");
+    desk.coord(&["decision", "list"]).exits(0).says("Second  [queued here]").says("First");
+    desk.coord(&["msg", "send", "HOWARD-HOME", "hello", "b"]).exits(0).says("queued");
+    desk.coord(&["msg", "sent"]).exits(0).says("queued here, not sent yet");
+    assert!(!desk.coord(&["msg", "sent"]).out().contains("accepted"));
+    // Claimed and given back: nobody is told that it is held.
+    let made = claim(&desk, "DESK/a", "brief/**");
+    desk.run(&["lock", "release", text(&made["id"])]).session("DESK/a").done().exits(0);
+    desk.coord(&["todo", "done", "nonsense"]).exits(0);
+    server.restart();
+    let mut synced = desk.coord(&["sync"]);
+    synced.exits(0).says("granted, and given back since: brief/**");
+    synced.says("refused (404): change of todo nonsense");
+    assert!(!synced.out().contains("release it with"), "{}", synced.out());
+    desk.coord(&["decision", "list"]).exits(0).says("DEC-").says("Second");
+    let next = desk.run(&["todo", "list"]).session("DESK/a").done();
+    assert!(!next.told().contains("queued before"), "{}", next.told());
+}
+
 /// Two work trees of one project, side by side in one home.
 fn two_trees(desk: &Workstation) -> [std::path::PathBuf; 2] {
     ["one", "two"].map(|name| {

@@ -4,13 +4,13 @@ use coord_protocol::request::{Method, Request};
 use coord_protocol::session::ALL_SESSIONS;
 use serde_json::Value;
 
-use crate::ui::neutral::{cut, line};
+use super::neutral::{cut, line};
 
 /// Of a text, this much.
 const SHOWN_BYTES: usize = 60;
 
 /// A write's body as an object; null when it is none.
-pub(super) fn body_of(r: &Request) -> Value {
+pub fn body_of(r: &Request) -> Value {
     match &r.body {
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
         Some(body) => body.clone(),
@@ -19,7 +19,7 @@ pub(super) fn body_of(r: &Request) -> Value {
 }
 
 /// What a write is: "message to B/x: hi". Harmless on a terminal.
-pub(super) fn what(r: &Request) -> String {
+pub fn what(r: &Request) -> String {
     let body = body_of(r);
     let text = |field: &str| {
         let text = body.get(field).and_then(Value::as_str).unwrap_or_default();
