@@ -55,7 +55,7 @@ pub struct Incoming {
     pub replayed: bool,
     /// How long not to call again, as far as it can be understood.
     pub retry_after: Option<Duration>,
-    /// At most 4 MiB.
+    /// At most [`coord_protocol::limits::ANSWER_BYTES_MAX`].
     pub body: Vec<u8>,
 }
 

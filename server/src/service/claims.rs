@@ -9,7 +9,7 @@ use coord_protocol::wire::{ClaimKind, ClaimLock, EndedLock, Lock, Released, Rele
 use serde_json::json;
 
 use super::{Answer, Cx, Refusal, fields, files, reaping, sessions, settle};
-use crate::store::{ClaimRow, Paged, Stored, Tx, View};
+use crate::store::{ClaimRow, Paged, Room, Stored, Tx, View, json_len};
 
 /// Why a claim ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,6 +257,9 @@ pub fn release_all(tx: &Tx<'_>, cx: &Cx<'_>, session: &str, why: End) -> Answer<
     Ok(ReleasedAll { released: ids.len(), ids })
 }
 
+/// What a lock costs in JSON besides its names and its description.
+const LOCK_BYTES: usize = 700;
+
 /// What a list of locks is narrowed by.
 #[derive(Default)]
 pub struct LockFilter<'a> {
@@ -290,9 +293,10 @@ pub fn list(
                     && stored_resource(row).is_some_and(|r| r.overlap(&wanted).is_some())
             });
             near.sort_by_key(place);
-            let more = near.len() > most;
-            near.truncate(most);
-            Paged { rows: near, more }
+            let found = near.len();
+            let mut room = Room::of(most);
+            let rows: Vec<_> = near.into_iter().take_while(|r| room.takes(bytes_of(r))).collect();
+            Paged { more: rows.len() < found, rows }
         }
         (None, Some(_)) => {
             return Err(Refusal::new(422, "resource needs project_key beside it").into());
@@ -300,6 +304,13 @@ pub fn list(
         (project, None) => view.live_claims(cx.now, project, f.session, after, most)?,
     };
     Ok(rows.map(|row| lock_view(&row)))
+}
+
+/// How long a lock is in JSON, not less.
+fn bytes_of(row: &ClaimRow) -> usize {
+    let names = [&row.project_key, &row.session_id, &row.resource];
+    let texts = names.into_iter().chain(&row.description).map(|t| json_len(t)).sum::<usize>();
+    texts + LOCK_BYTES
 }
 
 /// Where a row stands in a list of locks.
