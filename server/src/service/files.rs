@@ -8,7 +8,9 @@ use coord_protocol::resource::Resource;
 use coord_protocol::wire::{ABSENT, ClaimKind, ClaimLock, EndedLock, ExtendLock, FileState, Lock};
 use serde_json::json;
 
-use super::claims::{End, checked, end, ended_view, lock_view, stored_resource, wanted};
+use super::claims::{
+    End, brief_view, checked, end, ended_view, lock_view, stored_resource, wanted,
+};
 use super::{Answer, Cx, Refusal, fields, sessions};
 use crate::store::{ClaimRow, Stored, Tx, View};
 
@@ -75,14 +77,14 @@ pub fn extend(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &ExtendLock) -> Answer<Lo
     let row = tx.claim(id)?.ok_or_else(|| Refusal::not_found("lock", id))?;
     if row.session_id != ask.session_id {
         let detail = format!("lock {id} is held by {}, not by {}", row.session_id, ask.session_id);
-        return Err(Refusal::new(403, detail).with("lock", json!(lock_view(&row))).into());
+        return Err(Refusal::new(403, detail).with("lock", json!(brief_view(&row))).into());
     }
     let over = standing(cx.now, row.expires_at, row.last_activity, cx.rules.stale_after);
     if row.ended_at.is_some() || over == Standing::Expired {
         let why = row.end_reason.as_deref().unwrap_or(End::Expired.as_str());
         let detail = format!("lock {id} on {:?} is over ({why}); acquire it anew", row.resource);
         let no = Refusal::new(410, detail).with("end_reason", json!(why));
-        return Err(no.with("lock", json!(lock_view(&row))).into());
+        return Err(no.with("lock", json!(brief_view(&row))).into());
     }
     cx.touch(tx, &ask.session_id)?;
     let same = Duration::from_millis(u64::try_from(row.ttl_ms).unwrap_or(0));
