@@ -132,12 +132,14 @@ impl Net for HttpNet {
         let mut response =
             self.send(out, Lasts::Within(budget)).map_err(|e| self.name_error(&e))?;
         let mut incoming = head_of(&response);
-        incoming.body = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec()
-            .map_err(|e| self.name_error(&e))?;
+        let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        incoming.body = match read {
+            Ok(body) => body,
+            Err(ureq::Error::BodyExceedsLimit(_)) => {
+                return Err(NetError::TooLarge(self.base.clone(), Box::new(incoming)));
+            }
+            Err(e) => return Err(self.name_error(&e)),
+        };
         Ok(incoming)
     }
 

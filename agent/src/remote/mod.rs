@@ -43,7 +43,7 @@ impl Outgoing {
 }
 
 /// What came back.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Incoming {
     /// HTTP status.
     pub status: u16,
@@ -83,6 +83,9 @@ pub enum NetError {
     /// What answered does not speak HTTP as it should, or broke off.
     #[error("{0} gave no usable answer: {1}")]
     Garbled(String, String),
+    /// The answer came, and is longer than what is read: this is its head.
+    #[error("{0} answered with more than can be read")]
+    TooLarge(String, Box<Incoming>),
 }
 
 /// An answer that goes on.
