@@ -260,7 +260,7 @@ pub fn release_all(tx: &Tx<'_>, cx: &Cx<'_>, session: &str, why: End) -> Answer<
     for id in &ids {
         end(tx, cx, id, why, Some(session), None)?;
     }
-    Ok(ReleasedAll { released: ids.len(), ids })
+    Ok(ReleasedAll { released: ids.len(), ids, past: false })
 }
 
 /// What a lock costs in JSON besides its names and its description.

@@ -10,7 +10,7 @@ use coord_protocol::wire::{Delivery, Message, Receipt, Recipient, SentMessage};
 
 use super::messages::show;
 use super::{Answer, Cx};
-use crate::store::{Paged, Room, Stored, View, json_len};
+use crate::store::{ENDED, Paged, Room, Stored, View, json_len};
 
 /// A broadcast is meant for the sessions that were heard of at most so long before.
 const KNOWN_WITHIN: Duration = Duration::from_hours(24);
@@ -57,7 +57,9 @@ fn recipients(
     // A mailbox is nobody's end: another session at the machine may open it.
     let (own, ended) = match view.session(&m.to_session)? {
         Some(s) if !m.to_session.ends_with(&format!("/{MAIN}")) => {
-            (mark_of(&m.to_session).cloned(), s.ended_at)
+            // One that was only silent may come back any time.
+            let said_so = s.end_reason.as_deref() == Some(ENDED);
+            (mark_of(&m.to_session).cloned(), s.ended_at.filter(|_| said_so))
         }
         Some(_) | None => (Some(together(m, marks)), None),
     };

@@ -27,6 +27,7 @@ pub use guard::{OpenError, Store, is_damage, open_disposable, open_in_memory, op
 pub(crate) use guard::{configure, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
+pub use sessions::ENDED;
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
 /// fault; answered with 503.
