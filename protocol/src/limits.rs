@@ -18,6 +18,13 @@ pub const NAME_BYTES_MAX: usize = 512;
 pub const PAGE_MAX: usize = 500;
 /// Rows in a list answer when the caller names no limit.
 pub const PAGE_DEFAULT: usize = 100;
+/// Bytes of rows in one list answer or piece of the feed, as they stand in JSON, where a character may
+/// take six bytes. One row alone may be longer: its texts came in one request body, a session's two
+/// in two.
+pub const PAGE_BYTES_MAX: usize = BODY_BYTES_MAX;
+/// Longest answer that an agent reads: the overview is five lists, and a registration hands over a
+/// session and its mail.
+pub const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Most entries in one batch.
 pub const BATCH_ENTRIES_MAX: usize = 500;
 /// Largest queue file.

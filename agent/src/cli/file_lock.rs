@@ -232,9 +232,14 @@ pub(super) fn extend(
     };
     let path = format!("/api/coord/locks/{}", encode(&lock.id));
     let name = line(&lock.resource);
-    let request = cx.request(Method::Patch, &path, Some(&ask));
+    let mut request = cx.request(Method::Patch, &path, Some(&ask));
+    // What waits for longer than the lease lasts must not bring it back (G13).
+    request.not_after = lock.expires_at.map(|t| t.to_string());
     let edited = ask.content.is_some();
     send(cx, write, request, &format!("renewal of {name}"), |a| {
+        if a.get("outcome").and_then(Value::as_str) == Some("past") {
+            return format!("too late for {name}: its lock was over before this was sent");
+        }
         let until = a.get("expires_at").and_then(Value::as_str).unwrap_or("released");
         let verb = if edited { "noted your edit of" } else { "renewed" };
         format!("{verb} {name} until {}", line(until))

@@ -41,6 +41,8 @@ const FAIR_CALL: Duration = Duration::from_millis(300);
 const REFUSALS_IN_A_ROW: usize = 20;
 /// What a claim past its time is noted with when the server cannot take it as history.
 const STATUS_GONE: u16 = 410;
+/// What is known of an entry whose answer was not read.
+const TOO_LARGE: &str = "the server's answer to it is too large to be read";
 
 const _: () = assert!(BATCH_ENTRIES <= BATCH_ENTRIES_MAX);
 
@@ -222,8 +224,17 @@ impl Run<'_> {
     }
 
     fn call(&self, out: &Outgoing) -> Result<Incoming, Stopped> {
+        self.call_for_head(out).map(|(answer, _)| answer)
+    }
+
+    /// Also whether all of the answer was read: our server's head alone says something, too.
+    fn call_for_head(&self, out: &Outgoing) -> Result<(Incoming, bool), Stopped> {
         let given = self.budget()?;
-        self.t.net.call(out, given).map_err(|e| self.no_answer(&e, given))
+        match self.t.net.call(out, given) {
+            Ok(answer) => Ok((answer, true)),
+            Err(NetError::TooLarge(_, head)) if is_ours(&head) => Ok((*head, false)),
+            Err(e) => Err(self.no_answer(&e, given)),
+        }
     }
 
     /// No answer came in the time that was given for it.
@@ -237,25 +248,35 @@ impl Run<'_> {
 
     fn send_round(&mut self, ready: &[Entry]) -> io::Result<Halt> {
         let mut rest = ready;
+        // Halved where a batch as a whole says nothing of its entries.
+        let mut most = BATCH_ENTRIES;
         while !rest.is_empty() {
-            let n = batch_len(rest);
+            let n = batch_len(rest).min(most);
             let (now, later) = rest.split_at(n);
-            let halt = if self.one_by_one {
-                self.send_singly(now)?
+            let sent = if self.one_by_one {
+                self.send_plainly(now)?.map(|()| Sent::Batch)
             } else {
-                match self.send_batch(now)? {
-                    Ok(Sent::Batch) => Ok(()),
-                    Ok(Sent::Unsupported(_)) => {
-                        self.one_by_one = true;
-                        self.send_singly(now)?
-                    }
-                    Err(stopped) => Err(stopped),
+                self.send_batch(now)?
+            };
+            let halt = match sent {
+                Ok(Sent::Batch) => Ok(()),
+                Ok(Sent::NoBatches) => {
+                    self.one_by_one = true;
+                    continue;
                 }
+                Ok(Sent::Refused(_) | Sent::Unread) if n > 1 => {
+                    most = n / 2;
+                    continue;
+                }
+                Ok(Sent::Refused(answer)) => self.refused_alone(&now[0], &answer)?,
+                Ok(Sent::Unread) => self.unread_alone(&now[0])?,
+                Err(stopped) => Err(stopped),
             };
             if halt.is_err() {
                 return Ok(halt);
             }
             rest = later;
+            most = (most * 2).min(BATCH_ENTRIES);
         }
         Ok(Ok(()))
     }
@@ -265,16 +286,19 @@ impl Run<'_> {
         let requests: Vec<Request> = entries.iter().map(|e| as_sent(&e.request, now)).collect();
         let body = serde_json::to_vec(&Batch { entries: requests.clone() })?;
         let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/batch") };
-        let answer = match self.call(&out) {
+        let (answer, whole) = match self.call_for_head(&out) {
             Ok(a) => a,
             Err(stopped) => return Ok(Err(stopped)),
         };
-        // A batch that is refused as a whole may hold one entry that is to blame: find it singly.
-        if is_ours(&answer) && matches!(answer.status, 400 | 404 | 405 | 413 | 422 | 500) {
-            return Ok(Ok(Sent::Unsupported(answer.status)));
+        match answer.status {
+            404 | 405 | 501 if is_ours(&answer) => return Ok(Ok(Sent::NoBatches)),
+            // It may hold one entry that is to blame.
+            400 | 413 | 422 | 500 if is_ours(&answer) => return Ok(Ok(Sent::Refused(answer))),
+            200 if is_ours(&answer) => {}
+            _ => return Ok(Err(self.not_now(&answer))),
         }
-        if !is_ours(&answer) || answer.status != 200 {
-            return Ok(Err(self.not_now(&answer)));
+        if !whole {
+            return Ok(Ok(Sent::Unread));
         }
         let Ok(done) = serde_json::from_slice::<BatchDone>(&answer.body) else {
             return Ok(Err(Stopped::NotOurs("the answer to the batch cannot be read".to_owned())));
@@ -292,59 +316,87 @@ impl Run<'_> {
         Ok(self.settle(answered)?.map(|()| Sent::Batch))
     }
 
-    fn send_singly(&mut self, entries: &[Entry]) -> io::Result<Halt> {
+    /// To a server that takes no batch. Only an entry of a batch can say that its time is over, and
+    /// such a server would grant it: a dead letter (G13).
+    fn send_plainly(&mut self, entries: &[Entry]) -> io::Result<Halt> {
         for e in entries {
             let request = as_sent(&e.request, self.t.clock.wall());
-            if request.past {
-                if let Err(stopped) = self.send_past(e, request)? {
-                    return Ok(Err(stopped));
-                }
-                continue;
-            }
-            let id = request.id.clone().unwrap_or_default();
-            let out = Outgoing {
-                body: body_bytes(request.body.as_ref()),
-                key: Some(id.clone()),
-                session: request.session.clone(),
-                ..Outgoing::new(request.method, &request.path)
+            let halt = if request.past {
+                self.give_up(request, STATUS_GONE, "its time was over before it could be sent")?
+            } else {
+                self.send_plain(request, false)?
             };
-            let answer = match self.call(&out) {
-                Ok(a) => a,
-                Err(stopped) => return Ok(Err(stopped)),
-            };
-            let mut verdict = judge(&answer, Some(&id));
-            if answer.status == 500 && is_ours(&answer) && self.is_poison(&id)? {
-                verdict = Verdict::Rejected;
-            }
-            if verdict == Verdict::Keep {
-                return Ok(Err(self.not_now(&answer)));
-            }
-            self.t.breaker.succeeded();
-            let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-            let done = EntryDone { id, status: answer.status, replayed: answer.replayed, body };
-            if let Err(stopped) = self.settle(vec![(request, verdict, done)])? {
-                return Ok(Err(stopped));
+            if halt.is_err() {
+                return Ok(halt);
             }
         }
         Ok(Ok(()))
     }
 
-    /// Only an entry of a batch can say that its time is over. A server that takes no batch would
-    /// grant it, so there it is a dead letter (G13).
-    fn send_past(&mut self, entry: &Entry, request: Request) -> io::Result<Halt> {
-        match self.send_batch(std::slice::from_ref(entry))? {
-            Ok(Sent::Batch) => Ok(Ok(())),
-            Ok(Sent::Unsupported(404 | 405 | 501)) => {
-                let body = json!({ "detail": "its time was over before it could be sent" });
-                let id = request.id.clone().unwrap_or_default();
-                let done = EntryDone { id, status: STATUS_GONE, replayed: false, body };
-                self.settle(vec![(request, Verdict::Rejected, done)])
-            }
-            Ok(Sent::Unsupported(status)) => {
-                Ok(Err(Stopped::Away(format!("the server answered {status} to a batch of one"))))
-            }
-            Err(stopped) => Ok(Err(stopped)),
+    /// As a call of its own. `done_before`: a batch with it was answered, so this asks what to.
+    fn send_plain(&mut self, request: Request, done_before: bool) -> io::Result<Halt> {
+        let id = request.id.clone().unwrap_or_default();
+        let out = Outgoing {
+            body: body_bytes(request.body.as_ref()),
+            key: Some(id.clone()),
+            session: request.session.clone(),
+            ..Outgoing::new(request.method, &request.path)
+        };
+        let (answer, whole) = match self.call_for_head(&out) {
+            Ok(a) => a,
+            Err(stopped) => return Ok(Err(stopped)),
+        };
+        let mut verdict = judge(&answer, Some(&id));
+        if answer.status == 500 && is_ours(&answer) && self.is_poison(&id)? {
+            verdict = Verdict::Rejected;
         }
+        if verdict == Verdict::Keep {
+            if done_before && is_ours(&answer) && of_status(answer.status) != Verdict::Keep {
+                return self.give_up(request, answer.status, TOO_LARGE);
+            }
+            return Ok(Err(self.not_now(&answer)));
+        }
+        self.t.breaker.succeeded();
+        let body = if whole {
+            serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
+        } else {
+            json!({ "detail": TOO_LARGE })
+        };
+        let done = EntryDone { id, status: answer.status, replayed: answer.replayed, body };
+        self.settle(vec![(request, verdict, done)])
+    }
+
+    /// The server refused a batch of this entry alone.
+    fn refused_alone(&mut self, entry: &Entry, answer: &Incoming) -> io::Result<Halt> {
+        let request = as_sent(&entry.request, self.t.clock.wall());
+        let id = request.id.clone().unwrap_or_default();
+        // What is too large with a batch around it may fit without.
+        if answer.status == 413 && !request.past {
+            return self.send_plain(request, false);
+        }
+        if answer.status == 500 && !self.is_poison(&id)? {
+            return Ok(Err(self.not_now(answer)));
+        }
+        let said = answer.detail().unwrap_or_else(|| "refused by the server".to_owned());
+        self.give_up(request, answer.status, &said)
+    }
+
+    /// The answer to a batch of this entry alone is too large. It was done, and is remembered: the
+    /// head of the answer to it says how.
+    fn unread_alone(&mut self, entry: &Entry) -> io::Result<Halt> {
+        let request = as_sent(&entry.request, self.t.clock.wall());
+        if request.past {
+            return self.give_up(request, STATUS_GONE, TOO_LARGE);
+        }
+        self.send_plain(request, true)
+    }
+
+    fn give_up(&mut self, request: Request, status: u16, why: &str) -> io::Result<Halt> {
+        self.t.breaker.succeeded();
+        let id = request.id.clone().unwrap_or_default();
+        let body = json!({ "detail": why });
+        let done = EntryDone { id, status, replayed: false, body };
+        self.settle(vec![(request, Verdict::Rejected, done)])
     }
 
     fn is_poison(&self, id: &str) -> io::Result<bool> {
@@ -425,10 +477,14 @@ pub fn as_sent(request: &Request, now: Millis) -> Request {
 
 /// How a batch went.
 enum Sent {
-    /// As a batch.
+    /// Each entry has its answer.
     Batch,
-    /// The server said this to the batch as a whole.
-    Unsupported(u16),
+    /// The server knows no batches.
+    NoBatches,
+    /// The server said no to the batch as a whole.
+    Refused(Incoming),
+    /// The server has done it, and its answer is too large to be read.
+    Unread,
 }
 
 fn batch_len(entries: &[Entry]) -> usize {
@@ -460,3 +516,6 @@ fn letter(at: Millis, s: &Settled) -> io::Result<Letter> {
         answer: Some(s.answer.clone()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,14 +4,13 @@
 use std::io::{self, BufReader};
 use std::time::Duration;
 
+use coord_protocol::limits::ANSWER_BYTES_MAX;
 use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
 use ureq::http::{Request, Response};
 use ureq::{Agent, AsSendBody, Body};
 
 use super::{Incoming, Net, NetError, Outgoing, Stream, retry_after};
 
-/// Largest answer that is read.
-const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Largest head of an answer.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// A connection stands within this time or not at all.
@@ -133,12 +132,14 @@ impl Net for HttpNet {
         let mut response =
             self.send(out, Lasts::Within(budget)).map_err(|e| self.name_error(&e))?;
         let mut incoming = head_of(&response);
-        incoming.body = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec()
-            .map_err(|e| self.name_error(&e))?;
+        let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        incoming.body = match read {
+            Ok(body) => body,
+            Err(ureq::Error::BodyExceedsLimit(_)) => {
+                return Err(NetError::TooLarge(self.base.clone(), Box::new(incoming)));
+            }
+            Err(e) => return Err(self.name_error(&e)),
+        };
         Ok(incoming)
     }
 

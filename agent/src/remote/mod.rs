@@ -43,7 +43,7 @@ impl Outgoing {
 }
 
 /// What came back.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Incoming {
     /// HTTP status.
     pub status: u16,
@@ -55,7 +55,7 @@ pub struct Incoming {
     pub replayed: bool,
     /// How long not to call again, as far as it can be understood.
     pub retry_after: Option<Duration>,
-    /// At most 4 MiB.
+    /// At most [`coord_protocol::limits::ANSWER_BYTES_MAX`].
     pub body: Vec<u8>,
 }
 
@@ -83,6 +83,9 @@ pub enum NetError {
     /// What answered does not speak HTTP as it should, or broke off.
     #[error("{0} gave no usable answer: {1}")]
     Garbled(String, String),
+    /// The answer came, and is longer than what is read: this is its head.
+    #[error("{0} answered with more than can be read")]
+    TooLarge(String, Box<Incoming>),
 }
 
 /// An answer that goes on.

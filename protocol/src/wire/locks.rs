@@ -240,4 +240,7 @@ pub struct ReleasedAll {
     pub released: usize,
     /// Which.
     pub ids: Vec<String>,
+    /// The end of a session came late, and the session was heard of since: nothing ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub past: bool,
 }

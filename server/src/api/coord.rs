@@ -151,7 +151,14 @@ pub(super) fn claim_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<To
 
 pub(super) fn extend_lock(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let ask: ExtendLock = from_json::body(&m.call.body)?;
-    ok(&files::extend(tx, cx, m.param(0), &ask)?)
+    match files::extend(tx, cx, m.param(0), &ask)? {
+        Some(lock) => ok(&lock),
+        None => ok(&json!({
+            "id": m.param(0),
+            "outcome": "past",
+            "detail": "the extension came after its time; the lock stands as it is",
+        })),
+    }
 }
 
 pub(super) fn file_state(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {

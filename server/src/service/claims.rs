@@ -9,7 +9,10 @@ use coord_protocol::wire::{ClaimKind, ClaimLock, EndedLock, Lock, Released, Rele
 use serde_json::json;
 
 use super::{Answer, Cx, Refusal, fields, files, reaping, sessions, settle};
-use crate::store::{ClaimRow, Paged, Stored, Tx, View};
+use crate::store::{ClaimRow, Paged, Room, Stored, Tx, View, json_len};
+
+/// Locks that a refusal names.
+const CONFLICTS_MAX: usize = 10;
 
 /// Why a claim ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +164,8 @@ fn renew(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock, row: ClaimRow, ttl: Ttl) -> 
 fn conflict(resource: &Resource, in_the_way: &[(ClaimRow, String)]) -> Refusal {
     let (first, witness) = &in_the_way[0];
     let until = first.expires_at.map_or("released".to_owned(), |t| t.to_string());
-    let why = first.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
+    let why = first.description.as_deref();
+    let why = why.map(|d| format!(" ({})", fields::brief(d))).unwrap_or_default();
     let on = if first.resource == resource.as_str() {
         String::new()
     } else {
@@ -179,9 +183,11 @@ fn conflict(resource: &Resource, in_the_way: &[(ClaimRow, String)]) -> Refusal {
     );
     let locks: Vec<_> = in_the_way
         .iter()
-        .map(|(row, overlap)| json!({"lock": lock_view(row), "overlap": overlap}))
+        .take(CONFLICTS_MAX)
+        .map(|(row, overlap)| json!({"lock": brief_view(row), "overlap": overlap}))
         .collect();
-    Refusal::new(409, detail).with("conflicts", json!(locks))
+    let no = Refusal::new(409, detail).with("conflicts", json!(locks));
+    no.with("conflict_count", json!(in_the_way.len()))
 }
 
 /// Ends a claim. Every way in which a claim can end comes through here.
@@ -237,7 +243,7 @@ pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Release<'_>) -> Answer<
             "lock {id} is held by {}, not by {}; ask the holder, or force it with a reason",
             row.session_id, ask.session
         );
-        return Err(Refusal::new(403, detail).with("lock", json!(lock_view(&row))).into());
+        return Err(Refusal::new(403, detail).with("lock", json!(brief_view(&row))).into());
     };
     if why == End::Forced && ask.reason.is_none_or(|r| r.trim().is_empty()) {
         return Err(Refusal::new(422, "a forced release needs a reason").into());
@@ -254,8 +260,11 @@ pub fn release_all(tx: &Tx<'_>, cx: &Cx<'_>, session: &str, why: End) -> Answer<
     for id in &ids {
         end(tx, cx, id, why, Some(session), None)?;
     }
-    Ok(ReleasedAll { released: ids.len(), ids })
+    Ok(ReleasedAll { released: ids.len(), ids, past: false })
 }
+
+/// What a lock costs in JSON besides its names and its description.
+const LOCK_BYTES: usize = 700;
 
 /// What a list of locks is narrowed by.
 #[derive(Default)]
@@ -290,9 +299,10 @@ pub fn list(
                     && stored_resource(row).is_some_and(|r| r.overlap(&wanted).is_some())
             });
             near.sort_by_key(place);
-            let more = near.len() > most;
-            near.truncate(most);
-            Paged { rows: near, more }
+            let found = near.len();
+            let mut room = Room::of(most);
+            let rows: Vec<_> = near.into_iter().take_while(|r| room.takes(bytes_of(r))).collect();
+            Paged { more: rows.len() < found, rows }
         }
         (None, Some(_)) => {
             return Err(Refusal::new(422, "resource needs project_key beside it").into());
@@ -300,6 +310,13 @@ pub fn list(
         (project, None) => view.live_claims(cx.now, project, f.session, after, most)?,
     };
     Ok(rows.map(|row| lock_view(&row)))
+}
+
+/// How long a lock is in JSON, not less.
+fn bytes_of(row: &ClaimRow) -> usize {
+    let names = [&row.project_key, &row.session_id, &row.resource];
+    let texts = names.into_iter().chain(&row.description).map(|t| json_len(t)).sum::<usize>();
+    texts + LOCK_BYTES
 }
 
 /// Where a row stands in a list of locks.
@@ -364,6 +381,11 @@ pub(super) fn lock_view(row: &ClaimRow) -> Lock {
         released_stale: Vec::new(),
         overlapped: Vec::new(),
     }
+}
+
+/// A lock that is only mentioned.
+pub(super) fn brief_view(row: &ClaimRow) -> Lock {
+    Lock { description: row.description.as_deref().map(fields::brief), ..lock_view(row) }
 }
 
 pub(super) fn ended_view(row: &ClaimRow, why: End) -> EndedLock {

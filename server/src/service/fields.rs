@@ -5,6 +5,9 @@ use coord_protocol::session;
 
 use super::Refusal;
 
+/// Longest text of a row that is only mentioned: hundreds of them must fit an answer to a batch.
+const BRIEF_BYTES: usize = 200;
+
 /// A name: not empty, not too long, no control characters.
 pub(super) fn name(field: &str, value: &str) -> Result<(), Refusal> {
     let why = if value.trim().is_empty() {
@@ -35,6 +38,14 @@ pub(super) fn text(field: &str, value: Option<&str>) -> Result<(), Refusal> {
 /// A session id.
 pub(super) fn session(field: &str, value: &str) -> Result<(), Refusal> {
     session::check(value).map_err(|e| Refusal::new(422, format!("{field}: {e}")))
+}
+
+/// Text of a row beside an answer, cut between characters: the row itself holds all of it.
+pub(super) fn brief(text: &str) -> String {
+    if text.len() <= BRIEF_BYTES {
+        return text.to_owned();
+    }
+    format!("{}\u{2026}", &text[..text.floor_char_boundary(BRIEF_BYTES)])
 }
 
 /// One of a few words.

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use coord_protocol::lease::{Standing, Ttl, standing};
 use coord_protocol::resource::Resource;
+use coord_protocol::time::Millis;
 use coord_protocol::wire::{ABSENT, ClaimKind, ClaimLock, EndedLock, ExtendLock, FileState, Lock};
 use serde_json::json;
 
-use super::claims::{End, checked, end, ended_view, lock_view, stored_resource, wanted};
+use super::claims::{
+    End, brief_view, checked, end, ended_view, lock_view, stored_resource, wanted,
+};
 use super::{Answer, Cx, Refusal, fields, sessions};
 use crate::store::{ClaimRow, Stored, Tx, View};
 
@@ -31,12 +34,21 @@ pub(super) fn again(row: ClaimRow, ask: &ClaimLock, ttl: Ttl, cx: &Cx<'_>) -> Cl
         description: ask.description.clone().or(row.description),
         kind: if keeps_lease { row.kind } else { ask.kind },
         ttl_ms: if keeps_lease { row.ttl_ms } else { ttl.as_millis() },
-        expires_at: if keeps_lease { row.expires_at } else { ttl.expiry(cx.now) },
+        expires_at: if keeps_lease {
+            row.expires_at
+        } else {
+            later(row.expires_at, ttl.expiry(cx.now))
+        },
         content_then: row.content_then.or_else(|| ask.content.clone()),
         content_now: row.content_now.or_else(|| ask.content.clone()),
         last_activity: cx.now,
         ..row
     }
+}
+
+/// The later end of a lease: what was acknowledged is never taken back. `None` is no end.
+fn later(a: Option<Millis>, b: Option<Millis>) -> Option<Millis> {
+    Some(a?.max(b?))
 }
 
 /// A session that was silent for so long that its files lapsed has lost them, also when it speaks
@@ -67,22 +79,26 @@ fn touches(row: &ClaimRow, resource: &Resource) -> bool {
     stored_resource(row).is_some_and(|r| r.overlap(resource).is_some())
 }
 
-/// The holder goes on with a claim, and may say what it has made of the file.
-pub fn extend(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &ExtendLock) -> Answer<Lock> {
+/// The holder goes on with a claim, and may say what it has made of the file. `None`: it came after its
+/// time, and changes nothing (G13).
+pub fn extend(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &ExtendLock) -> Answer<Option<Lock>> {
     fields::session("session_id", &ask.session_id)?;
     content(ask.content.as_deref())?;
+    if cx.past {
+        return Ok(None);
+    }
     sessions::newest(tx, &ask.session_id, ask.generation)?;
     let row = tx.claim(id)?.ok_or_else(|| Refusal::not_found("lock", id))?;
     if row.session_id != ask.session_id {
         let detail = format!("lock {id} is held by {}, not by {}", row.session_id, ask.session_id);
-        return Err(Refusal::new(403, detail).with("lock", json!(lock_view(&row))).into());
+        return Err(Refusal::new(403, detail).with("lock", json!(brief_view(&row))).into());
     }
     let over = standing(cx.now, row.expires_at, row.last_activity, cx.rules.stale_after);
     if row.ended_at.is_some() || over == Standing::Expired {
         let why = row.end_reason.as_deref().unwrap_or(End::Expired.as_str());
         let detail = format!("lock {id} on {:?} is over ({why}); acquire it anew", row.resource);
         let no = Refusal::new(410, detail).with("end_reason", json!(why));
-        return Err(no.with("lock", json!(lock_view(&row))).into());
+        return Err(no.with("lock", json!(brief_view(&row))).into());
     }
     cx.touch(tx, &ask.session_id)?;
     let same = Duration::from_millis(u64::try_from(row.ttl_ms).unwrap_or(0));
@@ -90,16 +106,21 @@ pub fn extend(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &ExtendLock) -> Answer<Lo
         None if same.is_zero() => Ttl::None,
         hours => Ttl::from_hours(hours, same).map_err(|e| Refusal::new(422, e.to_string()))?,
     };
+    // From when it was made: what waited in a queue is not the same length again from now.
+    let until = ttl.expiry(cx.made());
+    if until.is_some_and(|e| e <= cx.now) {
+        return Ok(None);
+    }
     let row = ClaimRow {
         ttl_ms: ttl.as_millis(),
-        last_activity: cx.now,
-        expires_at: ttl.expiry(cx.now),
+        last_activity: row.last_activity.max(cx.made()),
+        expires_at: later(row.expires_at, until),
         content_then: row.content_then.or_else(|| ask.content.clone()),
         content_now: ask.content.clone().or(row.content_now),
         ..row
     };
     tx.renew_claim(&row)?;
-    Ok(Lock { renewed: true, ..lock_view(&row) })
+    Ok(Some(Lock { renewed: true, ..lock_view(&row) }))
 }
 
 /// How a file stands for a session: who has it, and what became of the session's own claim.

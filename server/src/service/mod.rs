@@ -101,12 +101,26 @@ impl<'a> Cx<'a> {
     }
 }
 
+/// Times of entries are whole seconds, and so what was made before its session was last heard of is
+/// surely so only beyond this.
+const MADE_WITHIN: Duration = Duration::from_secs(1);
+
 impl Cx<'_> {
+    /// When the wish was made, by the engine's clock; it may have waited in a queue since.
+    pub fn made(&self) -> Millis {
+        if self.late { self.now.before(self.waited) } else { self.now }
+    }
+
+    /// The wish came late, and its session, last heard of at `seen`, has gone on without it.
+    pub fn is_history(&self, seen: Millis) -> bool {
+        self.late && seen > self.made().plus(MADE_WITHIN)
+    }
+
     /// A session is heard of: a sign of life, unless the wish comes late; then it is only known. It
     /// comes too late for files that lapsed during its silence.
     pub fn touch(&self, tx: &Tx<'_>, session: &str) -> Stored<()> {
         if self.late {
-            tx.know_session(session, self.now)
+            tx.know_session(session, self.made())
         } else {
             files::end_lapsed(tx, self, session)?;
             tx.touch_session(session, self.now)

@@ -10,10 +10,12 @@ use coord_protocol::wire::{Delivery, Message, Receipt, Recipient, SentMessage};
 
 use super::messages::show;
 use super::{Answer, Cx};
-use crate::store::{Paged, Stored, View};
+use crate::store::{ENDED, Paged, Room, Stored, View, json_len};
 
 /// A broadcast is meant for the sessions that were heard of at most so long before.
 const KNOWN_WITHIN: Duration = Duration::from_hours(24);
+/// What a recipient costs in JSON besides its name.
+const RECIPIENT_BYTES: usize = 80;
 
 /// What is known of a message: the marks that its readers left, and the state of each recipient.
 pub fn of(view: &View<'_>, cx: &Cx<'_>, id: &str) -> Answer<(Vec<Receipt>, Vec<Recipient>)> {
@@ -26,9 +28,14 @@ pub fn of(view: &View<'_>, cx: &Cx<'_>, id: &str) -> Answer<(Vec<Receipt>, Vec<R
 /// Messages with their recipients.
 pub fn with(view: &View<'_>, cx: &Cx<'_>, page: Paged<Message>) -> Answer<Paged<SentMessage>> {
     let mut rows = Vec::with_capacity(page.rows.len());
+    let mut room = Room::of(page.rows.len());
     for message in page.rows {
         let marks = view.receipts(message.seq)?;
         let recipients = recipients(view, cx.now, &message, &marks)?;
+        let all: usize = recipients.iter().map(|r| json_len(&r.session_id) + RECIPIENT_BYTES).sum();
+        if !room.takes(all + json_len(&message.body)) {
+            return Ok(Paged { rows, more: true });
+        }
         rows.push(SentMessage { message, recipients });
     }
     Ok(Paged { rows, more: page.more })
@@ -50,7 +57,9 @@ fn recipients(
     // A mailbox is nobody's end: another session at the machine may open it.
     let (own, ended) = match view.session(&m.to_session)? {
         Some(s) if !m.to_session.ends_with(&format!("/{MAIN}")) => {
-            (mark_of(&m.to_session).cloned(), s.ended_at)
+            // One that was only silent may come back any time.
+            let said_so = s.end_reason.as_deref() == Some(ENDED);
+            (mark_of(&m.to_session).cloned(), s.ended_at.filter(|_| said_so))
         }
         Some(_) | None => (Some(together(m, marks)), None),
     };

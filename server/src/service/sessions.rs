@@ -12,13 +12,11 @@ use super::claims::{End, release_all};
 use super::messages::mailboxes;
 use super::reaping::{self, STALE};
 use super::{Answer, Cx, Refusal, fields, files};
-use crate::store::{Page, Stored, Tx, View};
-
-/// Why a session ended that said so itself.
-const ENDED: &str = "ended";
+use crate::store::{ENDED, Page, Stored, Tx, View};
 
 /// Registers a session, or adds to what is known of it, and hands over its unread mail: the one
-/// round trip of a session-start hook.
+/// round trip of a session-start hook. One that comes late begins nothing anew in a session that was
+/// heard of since.
 pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<CheckedIn> {
     fields::session("session_id", &ask.session_id)?;
     for (field, value) in [
@@ -34,56 +32,74 @@ pub fn register(tx: &Tx<'_>, cx: &Cx<'_>, ask: RegisterSession) -> Answer<Checke
     fields::text("task", ask.task.as_deref())?;
     fields::text("worktree", ask.worktree.as_deref())?;
     files::end_lapsed(tx, cx, &ask.session_id)?;
+    let (fresh, again) = (ask.fresh, ask.again);
     let old = tx.session(&ask.session_id)?;
-    let machine = ask.machine.or_else(|| machine_of(&ask.session_id).map(str::to_owned));
+    let new = begun(cx, ask);
     let session = match old {
-        None => Session {
-            session_id: ask.session_id,
-            machine,
-            user: ask.user,
-            tool: ask.tool,
-            project_key: ask.project_key,
-            branch: ask.branch,
-            task: ask.task,
-            role: ask.role,
-            worktree: ask.worktree,
-            pid: ask.pid,
-            status: SessionStatus::Active,
-            began_at: Some(cx.now),
-            end_reason: None,
-            generation: 1,
-            first_seen: cx.now,
-            last_seen: cx.now,
-            ended_at: None,
-        },
-        Some(old) => Session {
-            machine: machine.or(old.machine),
-            user: ask.user.or(old.user),
-            tool: ask.tool.or(old.tool),
-            project_key: ask.project_key.or(old.project_key),
-            branch: ask.branch.or(old.branch),
-            task: ask.task.or(old.task),
-            role: ask.role.or(old.role),
-            worktree: ask.worktree.or(old.worktree),
-            pid: ask.pid.or(old.pid),
-            began_at: old
-                .began_at
-                .filter(|_| !ask.fresh && old.end_reason.is_none())
-                .or(Some(cx.now)),
-            end_reason: None,
-            generation: old.generation + i64::from(ask.fresh),
-            last_seen: cx.now,
-            ended_at: None,
-            ..old
-        },
+        None => new,
+        Some(old) if cx.is_history(old.last_seen) => {
+            let now = old.clone();
+            told(old, new, now)
+        }
+        Some(old) => {
+            let began = old.began_at.filter(|_| !fresh && old.end_reason.is_none());
+            let now = Session {
+                began_at: began.or(Some(cx.made())),
+                end_reason: None,
+                generation: old.generation + i64::from(fresh),
+                last_seen: old.last_seen.max(cx.made()),
+                ended_at: None,
+                ..old.clone()
+            };
+            told(new, old, now)
+        }
     };
     tx.put_session(&session)?;
     reaping::in_passing(tx, cx)?;
     let boxes = mailboxes(tx, cx, &session.session_id)?;
-    let page = Page { most: PAGE_DEFAULT, not_offered: !ask.again, ..Page::default() };
+    let page = Page { most: PAGE_DEFAULT, not_offered: !again, ..Page::default() };
     let unread = tx.unread(&boxes, page)?.rows;
     let unread_count = usize::try_from(tx.unread_count(&boxes)?).unwrap_or(unread.len());
     Ok(CheckedIn { session, unread, unread_count })
+}
+
+/// A session that was not known before.
+fn begun(cx: &Cx<'_>, ask: RegisterSession) -> Session {
+    Session {
+        machine: ask.machine.or_else(|| machine_of(&ask.session_id).map(str::to_owned)),
+        session_id: ask.session_id,
+        user: ask.user,
+        tool: ask.tool,
+        project_key: ask.project_key,
+        branch: ask.branch,
+        task: ask.task,
+        role: ask.role,
+        worktree: ask.worktree,
+        pid: ask.pid,
+        status: SessionStatus::Active,
+        began_at: Some(cx.made()),
+        end_reason: None,
+        generation: 1,
+        first_seen: cx.made(),
+        last_seen: cx.made(),
+        ended_at: None,
+    }
+}
+
+/// What a session says of itself, first of all in `first`; how it stands is in `now`.
+fn told(first: Session, second: Session, now: Session) -> Session {
+    Session {
+        machine: first.machine.or(second.machine),
+        user: first.user.or(second.user),
+        tool: first.tool.or(second.tool),
+        project_key: first.project_key.or(second.project_key),
+        branch: first.branch.or(second.branch),
+        task: first.task.or(second.task),
+        role: first.role.or(second.role),
+        worktree: first.worktree.or(second.worktree),
+        pid: first.pid.or(second.pid),
+        ..now
+    }
 }
 
 /// A sign of life. A strict one is for sessions that registered and were not ended since.
@@ -155,14 +171,19 @@ pub fn show(view: &View<'_>, cx: &Cx<'_>, session: &str) -> Answer<Session> {
     Ok(found.into_iter().next().ok_or_else(|| Refusal::not_found("session", session))?)
 }
 
-/// A session says that it is done: what it holds is released.
+/// A session says that it is done: what it holds is released. One that said so long ago and was heard
+/// of since goes on.
 pub fn finish(tx: &Tx<'_>, cx: &Cx<'_>, ask: &EndSession) -> Answer<ReleasedAll> {
     fields::session("session_id", &ask.session_id)?;
     fields::text("reason", ask.reason.as_deref())?;
+    let known = tx.session(&ask.session_id)?;
+    if known.as_ref().is_some_and(|s| cx.is_history(s.last_seen)) {
+        return Ok(ReleasedAll { released: 0, ids: Vec::new(), past: true });
+    }
     let released = release_all(tx, cx, &ask.session_id, End::SessionEnd)?;
-    if let Some(s) = tx.session(&ask.session_id)? {
+    if let Some(s) = known {
         tx.put_session(&Session {
-            last_seen: cx.now,
+            last_seen: s.last_seen.max(cx.made()),
             ended_at: Some(cx.now),
             end_reason: Some(ENDED.to_owned()),
             ..s

@@ -6,7 +6,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimLock, EndedLock};
 
 use super::claims::{ended, stored_resource};
-use super::{Cx, Notice};
+use super::{Cx, Notice, fields};
 use crate::store::{ClaimRow, Stored, Tx};
 
 /// What the holders in the way of a late claim are told. Its claimer learns it by the answer.
@@ -81,7 +81,7 @@ pub(super) fn held_meanwhile(
 }
 
 fn what_for(ask: &ClaimLock) -> String {
-    ask.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default()
+    ask.description.as_deref().map(|d| format!(" ({})", fields::brief(d))).unwrap_or_default()
 }
 
 /// When the claim was made, by this clock, as its sender says for how long it waited.

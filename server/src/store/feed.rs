@@ -8,10 +8,10 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{ToSql, params, params_from_iter};
 use serde_json::{Map, Value};
 
-use super::{Stored, Tx, View, limit};
+use super::{Room, Stored, Tx, View, json_len, limit};
 
-/// A page of changes holds about this much text at most.
-const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// What a change costs in JSON besides its row.
+const CHANGE_BYTES: usize = 64;
 /// Runs of the engine that are remembered; a cursor from before them begins anew.
 const RUNS_MAX: usize = 1_000;
 
@@ -93,21 +93,20 @@ impl View<'_> {
             |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
         )?;
         let mut page = Changes { rows: Vec::new(), up_to: since, more: found.len() > most };
-        let mut bytes = 0;
+        let mut room = Room::of(most);
         for (seq, kind, at) in found.into_iter().take(most) {
-            if bytes > PAGE_BYTES_MAX {
-                page.more = true;
-                break;
-            }
-            page.up_to = seq;
-            let Some(kind) = usize::try_from(kind - 1).ok().and_then(|k| TABLES.get(k)) else {
-                continue;
-            };
-            let Some(row) = self.row_at(kind, at)? else { continue };
-            if self.concerns(scope, kind, &row)? {
-                bytes += row.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+            let table = usize::try_from(kind - 1).ok().and_then(|k| TABLES.get(k));
+            let row = table.map(|t| self.row_at(t, at)).transpose()?.flatten();
+            if let (Some(kind), Some(row)) = (table, row)
+                && self.concerns(scope, kind, &row)?
+            {
+                if !room.takes(bytes_of(&row)) {
+                    page.more = true;
+                    break;
+                }
                 page.rows.push(Changed { seq, kind, row });
             }
+            page.up_to = seq;
         }
         Ok(page)
     }
@@ -189,6 +188,14 @@ impl View<'_> {
             _ => of_projects(),
         })
     }
+}
+
+/// How long a row is in JSON, not less.
+fn bytes_of(row: &RowMap) -> usize {
+    let one = |(name, value): (&String, &Value)| {
+        json_len(name) + value.as_str().map_or(CHANGE_BYTES, |t| json_len(t) + 2)
+    };
+    row.iter().map(one).sum::<usize>() + CHANGE_BYTES
 }
 
 fn json_of(value: ValueRef<'_>) -> Value {

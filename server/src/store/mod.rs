@@ -16,7 +16,9 @@ mod work;
 
 use std::ops::Deref;
 
+use coord_protocol::limits::PAGE_BYTES_MAX;
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 pub use applied::Applied;
 pub use claims::ClaimRow;
@@ -28,6 +30,7 @@ pub use guard::{
 pub(crate) use guard::{configure, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
+pub use sessions::ENDED;
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
 /// fault; answered with 503.
@@ -129,8 +132,40 @@ impl View<'_> {
     }
 }
 
-/// Bytes of text in one list answer, about; so that a few large texts cannot fill the memory.
-const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// What a column costs in JSON besides its text: its name, or a number.
+const COLUMN_BYTES: usize = 40;
+
+/// How long a text is in JSON.
+pub fn json_len(text: &str) -> usize {
+    let escaped = |b: u8| match b {
+        b'"' | b'\\' | 8 | b'\t' | b'\n' | 12 | b'\r' => 2,
+        0..32 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum::<usize>() + 2
+}
+
+/// How much a list may still hold: rows, and [`PAGE_BYTES_MAX`].
+pub struct Room {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Of a list of at most so many rows.
+    pub fn of(rows: usize) -> Self {
+        Self { rows, bytes: 0 }
+    }
+
+    /// Whether a row of so many bytes fits, too; the first one always does.
+    pub fn takes(&mut self, bytes: usize) -> bool {
+        let first = self.bytes == 0;
+        self.bytes += bytes;
+        let fits = self.rows > 0 && (first || self.bytes <= PAGE_BYTES_MAX);
+        self.rows = self.rows.saturating_sub(1);
+        fits
+    }
+}
 
 /// A part of a list.
 #[derive(Debug, Clone)]
@@ -154,7 +189,7 @@ impl<T> Paged<T> {
 }
 
 impl View<'_> {
-    /// The first rows of a query: at most `most`, and about [`PAGE_BYTES_MAX`]. The query must not
+    /// The first rows of a query: at most `most`, and [`PAGE_BYTES_MAX`]. The query must not
     /// limit itself to fewer than one more than `most`.
     fn page<T>(
         &self,
@@ -167,15 +202,16 @@ impl View<'_> {
         let columns = stmt.column_count();
         let mut found = stmt.query(params)?;
         let mut rows = Vec::new();
-        let mut bytes = 0;
+        let mut room = Room::of(most);
         while let Some(row) = found.next()? {
-            if rows.len() == most || bytes >= PAGE_BYTES_MAX {
-                return Ok(Paged { rows, more: true });
-            }
+            let mut bytes = columns * COLUMN_BYTES;
             for at in 0..columns {
-                if let rusqlite::types::ValueRef::Text(t) = row.get_ref(at)? {
-                    bytes += t.len();
+                if let ValueRef::Text(t) = row.get_ref(at)? {
+                    bytes += json_len(&String::from_utf8_lossy(t));
                 }
+            }
+            if !room.takes(bytes) {
+                return Ok(Paged { rows, more: true });
             }
             rows.push(map(row)?);
         }

@@ -7,6 +7,9 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Paged, Stored, Tx, View, limit};
 
+/// Why a session ended that said so itself.
+pub const ENDED: &str = "ended";
+
 const COLUMNS: &str = "session_id, machine, user, tool, project_key, branch, task, generation,
     first_seen, last_seen, ended_at, role, worktree, pid, began_at, end_reason";
 
@@ -102,14 +105,17 @@ impl View<'_> {
 
 impl Tx<'_> {
     /// A session gave a sign of life: adds it when it is new. A session that had ended and speaks
-    /// again is alive again.
+    /// again is alive again, and what it said of its end is over; that it was silent for too long stays
+    /// known until it registers.
     pub fn touch_session(&self, id: &str, now: Millis) -> Stored<()> {
         self.run(
             "INSERT INTO session (session_id, machine, generation, first_seen, last_seen)
              VALUES (?1, ?2, 1, ?3, ?3)
-             ON CONFLICT DO UPDATE SET last_seen = ?3, ended_at = NULL
+             ON CONFLICT DO UPDATE SET last_seen = ?3, ended_at = NULL,
+               began_at = CASE end_reason WHEN ?4 THEN NULL ELSE began_at END,
+               end_reason = NULLIF(end_reason, ?4)
              WHERE last_seen < ?3 - 1000 OR ended_at IS NOT NULL",
-            params![id, machine_of(id), now.0],
+            params![id, machine_of(id), now.0, ENDED],
         )?;
         Ok(())
     }

@@ -214,3 +214,14 @@ fn a_restart_does_not_count_as_silence() {
     home.coord(&["session", "show", "DESK/claude-main"]).exits(0).says("status: active");
     home.coord(&["lock", "acquire", "--project", "app", "a"]).exits(10);
 }
+
+#[test]
+fn a_renewal_that_waits_is_good_for_as_long_as_the_lease() {
+    let mut server = server();
+    let desk = desk_of(&server);
+    desk.coord(&["lock", "acquire", "a"]).exits(0);
+    let held = desk.json(&["lock", "check", "a"])["lock"].clone();
+    server.kill9();
+    desk.coord(&["lock", "renew", "a"]).exits(0).says("queued");
+    assert_eq!(text(&desk.queue()[0]["not_after"]), text(&held["expires_at"]));
+}

@@ -183,3 +183,28 @@ fn many_refusals_in_a_row_stop_a_sync() {
     assert_eq!(rows(&desk.json(&["outbox", "dead"]), "dead").len(), 30);
     assert!(desk.queue().is_empty());
 }
+
+#[test]
+fn answers_that_are_too_large_together_are_asked_for_in_smaller_batches() {
+    let server = server();
+    let desk = desk(&server);
+    // Each registration hands over this mail: 0.9 MB, and all of them more than is read.
+    let mail = json!({"from_session": "X/x", "body": "\u{1}".repeat(150_000)});
+    server.post("/api/coord/messages", &mail).expect(201);
+    let lines: String = (0..14)
+        .map(|n| {
+            let body = json!({"session_id": format!("DESK/s{n}"), "task": "t"});
+            let entry = json!({"method": "POST", "path": "/api/coord/sessions", "body": body});
+            format!("{entry}\n")
+        })
+        .collect();
+    desk.write_queue(lines);
+    let report = desk.json(&["sync"]);
+    assert_eq!((rows(&report, "applied").len(), &report["waiting"]), (14, &json!(0)));
+    for n in 0..14 {
+        assert_eq!(
+            server.get(&format!("/api/coord/sessions/DESK%2Fs{n}")).expect(200)["task"],
+            "t"
+        );
+    }
+}

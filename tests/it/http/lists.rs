@@ -81,3 +81,51 @@ fn a_page_is_bounded_in_bytes() {
     assert!((2..=6).contains(&rows), "{rows} messages of 250 KB in one page");
     assert_eq!(walk(&s, "/api/coord/messages?", "messages", 500).len(), 20);
 }
+
+/// The longest answer that an agent reads.
+const READ_AT_MOST: usize = 4 * 1024 * 1024;
+
+#[test]
+fn what_grows_when_it_is_escaped_fits_an_answer_too() {
+    on_each_face(|s| {
+        // Each character takes six bytes in JSON.
+        let long = "\u{1}".repeat(150_000);
+        for n in 0..8 {
+            let claim = json!({"project_key": "p", "session_id": "M/a", "resource": format!("r{n}"),
+                "description": long});
+            s.post("/api/coord/locks", &claim).expect(201);
+            s.post("/api/coord/messages", &json!({"from_session": "M/a", "body": long}))
+                .expect(201);
+        }
+        greet(s, "M/b");
+        let all = [
+            ("/api/coord/messages?", "messages"),
+            ("/api/coord/messages?to_session=M/b&", "messages"),
+            ("/api/coord/messages?to_session=M/b&unread_only=true&", "messages"),
+            ("/api/coord/messages?from_session=M/a&with=receipts&", "messages"),
+            ("/api/coord/locks?", "locks"),
+            ("/api/coord/locks?project_key=p&resource=**&", "locks"),
+        ];
+        for (path, name) in all {
+            let bytes = s.get(&format!("{path}limit=100")).body.len();
+            assert!(bytes < READ_AT_MOST, "{path}: {bytes} bytes");
+            assert_eq!(walk(s, path, name, 100).len(), 8, "{path}");
+        }
+        let (mut cursor, mut rows) = (String::new(), 0);
+        loop {
+            let answer = s.get(&format!("/api/coord/changes?since={cursor}"));
+            assert!(answer.body.len() < READ_AT_MOST, "changes: {} bytes", answer.body.len());
+            let page = answer.expect(200);
+            let got = page["changes"].as_array().expect("rows").len();
+            assert!(got > 0, "a page without rows");
+            rows += got;
+            cursor = page["cursor"].as_str().expect("a cursor").to_owned();
+            if page["more"] == false {
+                break;
+            }
+        }
+        assert_eq!(rows, 8 + 8 + 2, "claims, messages, sessions");
+        let bytes = s.get("/api/coord/status").body.len();
+        assert!(bytes < READ_AT_MOST, "status: {bytes} bytes");
+    });
+}

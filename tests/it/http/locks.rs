@@ -248,3 +248,34 @@ fn patterns_that_cost_too_much_are_refused() {
         assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
     });
 }
+
+#[test]
+fn an_answer_that_names_conflicts_stays_short() {
+    on_each_face(|s| {
+        // Cut within a character of three bytes.
+        let why = format!("x{}", "\u{20ac}".repeat(80_000));
+        for n in 0..12 {
+            let ask = json!({"project_key": PROJECT, "session_id": format!("M/{n}"),
+                "resource": format!("src/{n}"), "description": why});
+            s.post("/api/coord/locks", &ask).expect(201);
+        }
+        let answer = claim(s, "M/x", "src/");
+        assert!(answer.body.len() < 20_000, "{} bytes", answer.body.len());
+        let detail = answer.refused(409);
+        assert!(detail.contains("11 more in the way") && detail.contains("(x\u{20ac}"), "{detail}");
+        let no = answer.json();
+        assert_eq!(
+            (&no["conflict_count"], no["conflicts"].as_array().map(Vec::len)),
+            (&json!(12), Some(10))
+        );
+        let first = &no["conflicts"][0]["lock"];
+        let cut = text(first, "description");
+        assert!(why.starts_with(cut.trim_end_matches('\u{2026}')) && cut.ends_with('\u{2026}'));
+        assert!((190..=210).contains(&cut.len()), "{}", cut.len());
+        // Where one asks for the lock itself, it is whole.
+        let whole = s.get(&format!("/api/coord/locks/{}", id(first))).expect(200);
+        assert_eq!(text(&whole, "description"), why);
+        let other = release(s, "M/x", &id(first));
+        assert!(other.refused(403).contains("M/0") && other.body.len() < 2_000);
+    });
+}
