@@ -9,7 +9,7 @@ use coord_protocol::wire::{Component, ComponentHistory, Components, SetComponent
 use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
-use crate::ui::neutral::line;
+use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
 #[derive(Debug, Subcommand)]
@@ -95,7 +95,7 @@ pub(super) fn row(c: &Component) -> String {
         let _ = write!(out, "  {}", line(v));
     }
     if let Some(n) = &c.notes {
-        let _ = write!(out, "  {}", line(n));
+        let _ = write!(out, "  {}", brief(n));
     }
     if let Some(by) = &c.updated_by {
         let _ = write!(out, "  (by {})", line(by));

@@ -14,7 +14,7 @@ use super::reading::{Query, encode, read, said};
 use super::writing::{WriteArgs, send};
 use crate::config::file::{self, ProjectFile};
 use crate::context::Context;
-use crate::ui::neutral::line;
+use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
 /// Which file, of which project.
@@ -132,7 +132,7 @@ pub(super) fn not_asked(what: &str, why: &str, taken_back: bool) -> CliError {
 
 /// The lock that keeps a session out of a file.
 pub(super) fn held(lock: &Lock) -> CliError {
-    let why = lock.description.as_deref().map(|d| format!(" ({})", line(d))).unwrap_or_default();
+    let why = lock.description.as_deref().map(|d| format!(" ({})", brief(d))).unwrap_or_default();
     let until = lock.expires_at.map_or("released".to_owned(), |t| t.to_string());
     CliError::new(
         exit::LOCK_HELD,

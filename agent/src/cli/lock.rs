@@ -18,7 +18,7 @@ use super::generation::generation;
 use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
-use crate::ui::neutral::line;
+use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
 #[derive(Debug, Subcommand)]
@@ -244,7 +244,7 @@ pub(super) fn granted(answer: &Value) -> String {
 
 pub(super) fn row(l: &Lock) -> String {
     let until = l.expires_at.map_or("until released".to_owned(), |t| format!("until {t}"));
-    let why = l.description.as_deref().map(|d| format!("  {}", line(d))).unwrap_or_default();
+    let why = l.description.as_deref().map(|d| format!("  {}", brief(d))).unwrap_or_default();
     let half = if l.provisional { "  (provisional)" } else { "" };
     format!(
         "{}  {}  {}  {}  {until}{why}{half}",

@@ -134,8 +134,8 @@ fn letter_row(l: &Letter) -> String {
         "{}  {}{status}  {}\n    {}",
         neutral::line(id),
         l.at,
-        neutral::line(&l.reason),
-        neutral::line(neutral::cut(text, 200))
+        neutral::brief(&l.reason),
+        neutral::brief(text)
     )
 }
 

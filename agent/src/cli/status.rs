@@ -9,7 +9,7 @@ use super::reading::{Query, count, in_queue, read};
 use super::writing::waiting_here;
 use crate::context::Context;
 use crate::outbox::dead;
-use crate::ui::neutral::line;
+use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
 #[derive(Debug, clap::Args)]
@@ -103,6 +103,6 @@ fn lock_in_full(l: &Lock) -> String {
         line(&l.project_key),
         line(&l.resource),
         line(&l.session_id),
-        line(l.description.as_deref().unwrap_or("(not said)")),
+        brief(l.description.as_deref().unwrap_or("(not said)")),
     )
 }

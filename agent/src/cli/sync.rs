@@ -11,7 +11,7 @@ use super::msg::{fetch, not_offered};
 use super::reading::{count, count_of};
 use crate::carry::{Carried, CarryError, into_outbox, open_in};
 use crate::context::Context;
-use crate::hook::digest;
+use crate::hook::digest::{self, inert};
 use crate::hook::news::in_words;
 use crate::outbox::dead;
 use crate::outbox::disk::Disk;
@@ -21,7 +21,7 @@ use crate::outbox::news::{self, Item, News, Outcome, notable};
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::{Breaker, Leave, short_hash};
 use crate::remote::local::LOCAL;
-use crate::ui::neutral::line;
+use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report, say_now};
 
 /// A drain started by a person gets this long.
@@ -249,12 +249,12 @@ fn refusal_line(s: &Settled) -> String {
     let item = news::item(s, false);
     match item.outcome {
         Outcome::Lost => in_words(&item),
-        _ => format!("refused ({}): {}", s.status, line(&item.words)),
+        _ => format!("refused ({}): {}", s.status, inert(&brief(&item.words))),
     }
 }
 
 fn waiting_line(waiting: usize, stopped: &Stopped) -> String {
-    format!("{} here: {}", count(waiting, "write"), line(&why(stopped)))
+    format!("{} here: {}", count(waiting, "write"), brief(&why(stopped)))
 }
 
 /// Why a drain ended early, in words.

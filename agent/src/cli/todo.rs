@@ -11,7 +11,7 @@ use super::reading::{Query, encode, listed, read};
 use super::text::from_arg_or_file;
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
-use crate::ui::neutral::line;
+use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -130,5 +130,5 @@ fn row(t: &Todo) -> String {
     about.extend(t.project_key.as_deref().map(line));
     about.extend(t.assigned_to_user.as_deref().map(|u| format!("for {}", line(u))));
     let about = if about.is_empty() { String::new() } else { format!("  ({})", about.join(", ")) };
-    format!("[{mark}] {}  {}{about}", t.id, line(first))
+    format!("[{mark}] {}  {}{about}", t.id, brief(first))
 }

@@ -20,6 +20,12 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 /// Wait when the server named no time.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
+/// Sessions that are named when a recipient is unknown.
+const KNOWN_SHOWN: usize = 20;
+
+/// Of a refusal, this much is shown.
+const REFUSAL_BYTES: usize = 2000;
+
 /// Options of every write.
 #[derive(Debug, Default, Args)]
 pub(super) struct WriteArgs {
@@ -149,10 +155,16 @@ pub(super) fn refused(status: u16, answer: &Value, what: &str) -> CliError {
         410 if fact("end_reason") => exit::STALE_INSTANCE,
         _ => exit::REFUSED,
     };
-    let e = CliError::new(code, format!("{what}: {}", neutral::line(said))).facts(answer.clone());
+    let e = CliError::new(code, format!("{what}: {}", neutral::short(said, REFUSAL_BYTES)))
+        .facts(answer.clone());
     let e = match answer.get("known_sessions").and_then(Value::as_array) {
         Some(known) if !known.is_empty() => {
-            let names: Vec<_> = known.iter().filter_map(Value::as_str).map(neutral::line).collect();
+            let names: Vec<_> = known
+                .iter()
+                .filter_map(Value::as_str)
+                .take(KNOWN_SHOWN)
+                .map(neutral::line)
+                .collect();
             e.hint(format!("known sessions: {}", names.join(", ")))
         }
         _ => e,

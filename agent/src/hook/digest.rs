@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use coord_protocol::edge::Rng;
+use coord_protocol::limits::NAME_BYTES_MAX;
 use coord_protocol::wire::Message;
 
 use crate::ui::neutral::{cut, line, lines};
@@ -14,6 +15,8 @@ const RULE: &str = "============================================================
 const CONTEXT_BYTES_MAX: usize = 8 * 1024;
 /// Text of one message in a model's context, at most.
 const BODY_BYTES_MAX: usize = 2 * 1024;
+/// Room for what makes it longer when it is shown: quotes, escapes.
+const QUOTES_BYTES: usize = 1024;
 /// Subject in a header, at most.
 const SUBJECT_BYTES_MAX: usize = 200;
 /// Room for the last lines.
@@ -82,28 +85,45 @@ pub fn for_model(messages: &[Message], total: usize, boundary: &str) -> Digest {
 }
 
 fn block(m: &Message, body_bytes: usize) -> String {
-    let from = inert(&line(cut(&m.from_session, SUBJECT_BYTES_MAX)));
-    let subject = inert(&line(cut(&m.subject, SUBJECT_BYTES_MAX)));
+    let head = |text: &str, most: usize| inert(cut(&line(cut(text, most)), most));
+    let from = head(&m.from_session, SUBJECT_BYTES_MAX);
+    let subject = head(&m.subject, SUBJECT_BYTES_MAX);
     let body = cut(&m.body, body_bytes);
-    let mut text: String =
-        inert(&lines(body)).lines().map(|l| format!("| {l}\n")).collect::<String>();
-    if body.len() < m.body.len() {
+    let (mut text, is_whole) = quoted(body, body_bytes.saturating_add(QUOTES_BYTES));
+    if !is_whole {
+        let _ = writeln!(text, "(of {} bytes not all is shown: `coord msg inbox`)", m.body.len());
+    } else if body.len() < m.body.len() {
         let rest = m.body.len() - body.len();
         let _ = writeln!(text, "({rest} bytes more: `coord msg inbox`)");
     }
-    let about =
-        m.project_key.as_deref().map(|p| format!("  project {}", line(p))).unwrap_or_default();
+    let project = m.project_key.as_deref().map(|p| head(p, NAME_BYTES_MAX));
+    let about = project.map(|p| format!("  project {p}"));
     format!(
         "{RULE}\nMESSAGE FROM {from} \u{2014} {subject}\n{RULE}\n{text}{RULE}\n\
-         id {}  to {}  {}{about}",
-        line(&m.id),
-        line(&m.to_session),
-        m.created_at
+         id {}  to {}  {}{}",
+        head(&m.id, SUBJECT_BYTES_MAX),
+        head(&m.to_session, NAME_BYTES_MAX),
+        m.created_at,
+        about.unwrap_or_default()
     )
 }
 
+/// A text with `| ` before each line, and whether so many bytes were enough for it: what is escaped
+/// is longer than it was.
+fn quoted(body: &str, most: usize) -> (String, bool) {
+    let mut text = String::new();
+    for line in inert(&lines(body)).lines() {
+        let left = most.saturating_sub(text.len());
+        let _ = writeln!(text, "| {}", cut(line, left));
+        if line.len() >= left {
+            return (text, false);
+        }
+    }
+    (text, true)
+}
+
 /// Takes the meaning from tags that a host would take for its own.
-pub(super) fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('<') {
@@ -177,6 +197,14 @@ mod tests {
         assert!(d.text.len() <= CONTEXT_BYTES_MAX, "{}", d.text.len());
         assert!(d.shown >= 2 && d.shown < 50);
         assert!(d.text.contains(&format!("{} more", 80 - d.shown)));
+        for piece in ["\u{1b}", "\n", "<user", "\u{e0041}"] {
+            let name = piece.repeat(500 / piece.len());
+            let mut long = message(&name, &name, &piece.repeat(100_000));
+            (long.to_session, long.project_key) = (name.clone(), Some(name));
+            let d = for_model(&[long], 1, "b0");
+            assert!(d.text.len() <= CONTEXT_BYTES_MAX, "{piece:?}: {}", d.text.len());
+            assert!(d.text.contains("`coord msg inbox`)"), "{}", d.text);
+        }
     }
 
     proptest! {

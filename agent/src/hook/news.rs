@@ -4,16 +4,14 @@ use std::fmt::Write as _;
 
 use super::digest::inert;
 use crate::outbox::news::{Item, Outcome, notable};
-use crate::ui::neutral::{cut, line};
+use crate::ui::neutral::brief;
 
-/// Words about one write, at most.
-const ITEM_BYTES_MAX: usize = 400;
 /// Writes that get a line of their own.
 const ITEMS_MAX: usize = 12;
 
 /// How one write ended. The words come from the server, and names in them from others.
 pub fn in_words(item: &Item) -> String {
-    let words = line(cut(&item.words, ITEM_BYTES_MAX));
+    let words = inert(&brief(&item.words));
     match item.outcome {
         Outcome::Applied => "applied".to_owned(),
         Outcome::Released => "given back".to_owned(),
@@ -40,7 +38,7 @@ pub fn for_model(items: &[Item]) -> Option<String> {
     );
     let notable = notable(items);
     for item in notable.iter().take(ITEMS_MAX) {
-        let _ = write!(text, "\n- {}", inert(&in_words(item)));
+        let _ = write!(text, "\n- {}", in_words(item));
     }
     if notable.len() > ITEMS_MAX {
         let _ = write!(text, "\n- and {} more", notable.len() - ITEMS_MAX);

@@ -6,6 +6,24 @@ pub fn line(text: &str) -> String {
     visible(text, false)
 }
 
+/// Of one text among others, as in a list, this much is shown.
+const BRIEF_BYTES: usize = 400;
+
+/// One line, and not more of it than fits into a list.
+pub fn brief(text: &str) -> String {
+    short(text, BRIEF_BYTES)
+}
+
+/// One line of at most so many bytes; then it says how many there are.
+pub fn short(text: &str, most: usize) -> String {
+    let whole = line(cut(text, most));
+    let shown = cut(&whole, most);
+    if text.len() <= most && shown.len() == whole.len() {
+        return whole;
+    }
+    format!("{shown} ... ({} bytes in all)", text.len())
+}
+
 /// Several lines: newline and tab stay, a CR before a newline goes.
 pub fn lines(text: &str) -> String {
     visible(&text.replace("\r\n", "\n"), true)
@@ -97,6 +115,12 @@ mod tests {
         assert_eq!(line("\u{202e}evil\u{2066}"), "\\u{202e}evil\\u{2066}");
         assert_eq!(line("x\u{fe0f}\u{e0041}"), "x\\u{fe0f}\\u{e0041}");
         assert_eq!(cut("a\u{e9}b", 2), "a");
+        assert_eq!(brief("a\nb"), "a\\u{a}b");
+        assert_eq!(brief(&"x".repeat(400)).len(), 400);
+        for long in ["x".repeat(100_000), "\u{1b}".repeat(400)] {
+            let shown = brief(&long);
+            assert!(shown.len() < 450 && shown.contains(&format!("({} bytes in all)", long.len())));
+        }
         let value = serde_json::json!({"a": "\u{1b}\u{9b}\u{202e}\u{e0041}\u{7f}caf\u{e9}\n"});
         let shown = json(&value.to_string());
         assert!(shown.chars().all(|c| !is_hidden(c)), "{shown}");

@@ -6,14 +6,14 @@ use coord_protocol::wire::{Decision, Lock, Session};
 
 use super::snapshot::Snapshot;
 use crate::config::file::path_of;
-use crate::ui::neutral::line;
+use crate::ui::neutral::{brief, line};
 
 fn path(l: &Lock) -> String {
     line(&path_of(&l.resource).display().to_string())
 }
 
 fn or<'a>(value: Option<&'a str>, default: &'a str) -> String {
-    line(value.filter(|v| !v.is_empty()).unwrap_or(default))
+    brief(value.filter(|v| !v.is_empty()).unwrap_or(default))
 }
 
 /// `coord_status`.
