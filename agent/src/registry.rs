@@ -185,7 +185,7 @@ mod tests {
         let state = RealDisk::open(dir.path()).unwrap();
         assert_eq!(heard(&state, "A/x"), None);
         note_heard(&state, "A/x");
-        assert!(heard(&state, "A/x").is_some_and(|ago| ago < Duration::from_secs(60)));
+        assert!(heard(&state, "A/x").is_some_and(|ago| ago < Duration::from_mins(1)));
         assert_eq!(heard(&state, "A/y"), None);
     }
 }

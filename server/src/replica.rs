@@ -137,7 +137,7 @@ fn set_aside(dir: &Path, name: &str) {
 /// says that it is, both.
 pub fn set_damaged_aside(dir: &Path) {
     let damaged = |name: &&str| is_file_damaged(&dir.join(name));
-    let found: Vec<&str> = [BASE, AHEAD].into_iter().filter(|n| damaged(&n)).collect();
+    let found: Vec<&str> = [BASE, AHEAD].into_iter().filter(damaged).collect();
     for name in if found.is_empty() { vec![BASE, AHEAD] } else { found } {
         set_aside(dir, name);
     }

@@ -115,10 +115,9 @@ impl View<'_> {
     /// `session_id`, or `<project>/<component>`.
     pub fn names_of_changed(&self, since: i64) -> Stored<HashSet<String>> {
         let name_of = |table: &str| match table {
-            // A sign of life is no news of a session.
-            "session" => "NULL",
             "component" => "project_key || '/' || component",
-            "component_change" | "receipt" => "NULL",
+            // A sign of life is no news of a session.
+            "session" | "component_change" | "receipt" => "NULL",
             _ => "id",
         };
         let mut names = HashSet::new();

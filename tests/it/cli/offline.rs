@@ -394,7 +394,7 @@ fn what_was_renewed_and_who_is_at_work_is_known_when_the_server_goes() {
     thread::sleep(std::time::Duration::from_millis(2_500));
     by("DESK/a", &["lock", "renew", "f"]).exits(0);
     server.kill9();
-    thread::sleep(std::time::Duration::from_millis(2_000));
+    thread::sleep(std::time::Duration::from_secs(2));
     // By the first grant it would be over; the server has heard of the renewal.
     by("DESK/b", &["lock", "acquire", "f"]).exits(10).complains("DESK/a");
     // Provisional, and its holder goes on working: its neighbours do not get it.
