@@ -32,8 +32,17 @@ impl Millis {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads an RFC 3339 text.
+    /// Whether it lies in the years 1970 to 9999, as every time of a clock that works.
+    pub fn is_plausible(self) -> bool {
+        self.0 >= 0 && Timestamp::from_millisecond(self.0).is_ok()
+    }
+
+    /// Reads an RFC 3339 text, or what stands for a moment that has none.
     pub fn parse(text: &str) -> Result<Self, BadTime> {
+        let number = text.strip_prefix('@').and_then(|t| t.strip_suffix("ms"));
+        if let Some(n) = number.and_then(|t| t.parse().ok()) {
+            return Ok(Self(n));
+        }
         let t: Timestamp = text.parse().map_err(|_| BadTime(text.to_owned()))?;
         Ok(Self(t.as_millisecond()))
     }
@@ -79,6 +88,13 @@ mod tests {
             Millis(1_778_599_800_500)
         );
         assert!(Millis::parse("yesterday").is_err());
+        assert!(Millis::parse("@ms").is_err());
+        // What no calendar has is shown as it is, and read again.
+        for odd in [i64::MAX, i64::MIN] {
+            assert_eq!(Millis::parse(&Millis(odd).to_string()).unwrap(), Millis(odd));
+            assert!(!Millis(odd).is_plausible());
+        }
+        assert!(Millis(0).is_plausible() && !Millis(-1).is_plausible());
     }
 
     #[test]

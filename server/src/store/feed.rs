@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use coord_protocol::session::ALL_SESSIONS;
+use coord_protocol::time::Millis;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{ToSql, params, params_from_iter};
 use serde_json::{Map, Value};
@@ -207,6 +208,14 @@ fn json_of(value: ValueRef<'_>) -> Value {
     }
 }
 
+/// A number in a column of times that is no time.
+fn is_no_time(column: &str, value: &Value) -> bool {
+    let is_time =
+        column.ends_with("_at") || matches!(column, "first_seen" | "last_seen" | "last_activity");
+    let plausible = value.as_i64().is_some_and(|t| Millis(t).is_plausible());
+    is_time && value.is_number() && !plausible
+}
+
 /// A JSON value as SQLite takes it.
 struct Plain<'a>(&'a Value);
 
@@ -237,9 +246,10 @@ impl Tx<'_> {
     }
 
     /// Puts a row of another database's feed here, in place of what stands here under its number.
-    /// Columns that are not known here are left out (G36); an unknown table is nothing.
+    /// Columns that are not known here are left out (G36); an unknown table is nothing, and so is a row
+    /// with a time that no clock shows: one of them must not make whole lists unreadable.
     pub fn put_row(&self, kind: &str, row: &RowMap) -> Stored<()> {
-        if !TABLES.contains(&kind) {
+        if !TABLES.contains(&kind) || row.iter().any(|(name, v)| is_no_time(name, v)) {
             return Ok(());
         }
         let known = self.columns_of(kind)?;
@@ -267,5 +277,27 @@ impl Tx<'_> {
             self.run(&format!("DELETE FROM {table}"), [])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::open_in_memory;
+
+    #[test]
+    fn a_row_with_a_time_that_is_none_is_left_out() {
+        let conn = open_in_memory("feed-times").unwrap();
+        let tx = Tx::new(&conn);
+        let times = [json!(i64::MAX), json!(u64::MAX), json!(-1), json!(1.5), json!(1_000)];
+        for (n, at) in times.into_iter().enumerate() {
+            let row = json!({"session_id": format!("M/{n}"), "generation": 1, "first_seen": 1,
+                "last_seen": at});
+            tx.put_row("session", row.as_object().unwrap()).unwrap();
+        }
+        let kept = tx.sessions(None, Millis(0), true, None, 10).unwrap().rows;
+        assert_eq!(kept.iter().map(|s| s.session_id.as_str()).collect::<Vec<_>>(), ["M/4"]);
     }
 }
