@@ -241,8 +241,12 @@ pub(super) fn extend(
             return format!("too late for {name}: its lock was over before this was sent");
         }
         let until = a.get("expires_at").and_then(Value::as_str).unwrap_or("released");
-        let verb = if edited { "noted your edit of" } else { "renewed" };
-        format!("{verb} {name} until {}", line(until))
+        let until = line(until);
+        if edited {
+            format!("noted your edit of {name}; it is yours until {until}")
+        } else {
+            format!("renewed {name} until {until}")
+        }
     })
 }
 

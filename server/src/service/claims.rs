@@ -175,8 +175,9 @@ fn conflict(resource: &Resource, in_the_way: &[(ClaimRow, String)]) -> Refusal {
         0 => String::new(),
         n => format!(", and {n} more in the way"),
     };
+    let half = if first.fence.is_none() { "provisionally " } else { "" };
     let detail = format!(
-        "{:?} is held by {} since {} until {until}{why}{on}{more}",
+        "{:?} is held {half}by {} since {} until {until}{why}{on}{more}",
         resource.as_str(),
         first.session_id,
         first.acquired_at,
