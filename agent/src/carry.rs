@@ -102,16 +102,8 @@ fn write_for(c: &Change, open: &HashSet<&str>, now: Millis) -> Option<Request> {
     let made = ["created_at", "decided_at"].iter().find_map(|n| row.get(*n)?.as_i64());
     Some(Request {
         ts: made.map(|t| Millis(t).to_string()),
-        method: Method::Post,
-        path: format!("/api/coord/{what}"),
-        body: Some(body),
         id: text(row, "id").map(str::to_owned),
-        session: None,
-        seq: None,
-        not_after: None,
-        past: false,
-        waited_ms: None,
-        unjudged: false,
+        ..Request::new(Method::Post, format!("/api/coord/{what}"), Some(body))
     })
 }
 

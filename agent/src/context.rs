@@ -238,18 +238,12 @@ impl Context {
 
     /// A write with a fresh id, of this session, now.
     pub fn request(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Request {
+        let body = body.map(|b| serde_json::to_value(b).expect("wire types are plain JSON"));
         Request {
             ts: Some(self.clock.wall().to_string()),
-            method,
-            path: path.to_owned(),
-            body: body.map(|b| serde_json::to_value(b).expect("wire types are plain JSON")),
             id: Some(fresh_id(&self.clock, &self.rng).to_string()),
             session: Some(self.session.id.clone()),
-            seq: None,
-            not_after: None,
-            past: false,
-            waited_ms: None,
-            unjudged: false,
+            ..Request::new(method, path, body)
         }
     }
 }

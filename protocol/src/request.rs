@@ -74,6 +74,25 @@ pub struct Request {
     pub unjudged: bool,
 }
 
+impl Request {
+    /// A mutation of which nothing more is said yet.
+    pub fn new(method: Method, path: impl Into<String>, body: Option<Value>) -> Self {
+        Self {
+            ts: None,
+            method,
+            path: path.into(),
+            body,
+            id: None,
+            session: None,
+            seq: None,
+            not_after: None,
+            past: false,
+            waited_ms: None,
+            unjudged: false,
+        }
+    }
+}
+
 /// Why a path cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {

@@ -132,19 +132,7 @@ impl Hand {
 }
 
 fn post(what: &str, body: Value) -> Request {
-    Request {
-        ts: None,
-        method: Method::Post,
-        path: format!("/api/coord/{what}"),
-        body: Some(body),
-        id: None,
-        session: None,
-        seq: None,
-        not_after: None,
-        past: false,
-        waited_ms: None,
-        unjudged: false,
-    }
+    Request::new(Method::Post, format!("/api/coord/{what}"), Some(body))
 }
 
 pub(crate) fn message(from: &str, to: &str, text: &str) -> Request {

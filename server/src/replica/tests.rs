@@ -59,17 +59,8 @@ fn get(r: &Replica<'_>, target: &str, anything_waits: bool) -> Value {
 
 fn post(id: u128, what: &str, body: Value) -> Waiting {
     let request = Request {
-        ts: None,
-        method: Method::Post,
-        path: format!("/api/coord/{what}"),
-        body: Some(body),
         id: Some(coord_protocol::id::Uuid::from_u128(id).to_string()),
-        session: None,
-        seq: None,
-        not_after: None,
-        past: false,
-        waited_ms: None,
-        unjudged: false,
+        ..Request::new(Method::Post, format!("/api/coord/{what}"), Some(body))
     };
     Waiting { request, past: false, waited: Duration::ZERO }
 }
