@@ -14,6 +14,8 @@ pub enum ClaimKind {
     Lock,
     /// Seed 003: one file, means exactly itself; any sign of life of its session renews it.
     File,
+    /// Seeds 002 and 004: a team claim, of an engineer.
+    Claim,
 }
 
 impl ClaimKind {
@@ -22,12 +24,17 @@ impl ClaimKind {
         match self {
             Self::Lock => "lock",
             Self::File => "file",
+            Self::Claim => "claim",
         }
     }
 
     /// Reads the word; whatever is not known is a lock.
     pub fn parse(word: &str) -> Self {
-        if word == "file" { Self::File } else { Self::Lock }
+        match word {
+            "file" => Self::File,
+            "claim" => Self::Claim,
+            _ => Self::Lock,
+        }
     }
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]

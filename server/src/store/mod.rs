@@ -11,6 +11,7 @@ mod messages;
 mod meta;
 mod migrate;
 mod sessions;
+mod team_events;
 mod todos;
 mod work;
 
@@ -31,6 +32,7 @@ pub(crate) use guard::{configure, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 pub use sessions::ENDED;
+pub use team_events::EventRow;
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
 /// fault; answered with 503.
