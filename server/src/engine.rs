@@ -409,11 +409,8 @@ impl Writer {
         state: &mut Stored<()>,
         replies: &mut Replies,
     ) {
-        let mut reply = if state.is_ok() {
-            self.run_one(&w, state)
-        } else {
-            Reply::unavailable("Database")
-        };
+        let mut reply =
+            if state.is_ok() { self.run_one(&w, state) } else { Reply::unavailable("Database") };
         let Work { call, params, done, .. } = *w;
         if let (Some(parked), Some(resume)) = (reply.parked.take(), resume) {
             let slot = Slot::new(&parked.id);
@@ -427,11 +424,7 @@ impl Writer {
     }
 
     /// Runs something of the engine's own in the group's transaction.
-    fn inside(
-        &mut self,
-        state: &mut Stored<()>,
-        run: impl FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()>,
-    ) {
+    fn inside(&mut self, state: &mut Stored<()>, run: impl FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()>) {
         if state.is_err() {
             return;
         }
