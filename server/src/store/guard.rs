@@ -271,6 +271,8 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     conn.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     conn.pragma_update(None, "cache_size", -8_000)?;
+    // What undoes a part of a transaction need not outlive the process: no file is written for it.
+    conn.pragma_update(None, "temp_store", "memory")?;
     // Plans do not depend on bound values. Otherwise a statement that could use a partial index for some
     // values is prepared anew each time one is bound, also when it comes from the cache.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
