@@ -27,7 +27,7 @@ pub use guard::{
     OpenError, Store, be_patient_for, is_damage, is_file_damaged, open_disposable, open_in_memory,
     open_shared,
 };
-pub(crate) use guard::{configure, private_file};
+pub(crate) use guard::{configure, keep_out_of_feed, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 pub use sessions::ENDED;
