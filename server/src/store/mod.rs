@@ -44,6 +44,14 @@ pub enum StoreError {
     Gone(String),
 }
 
+impl StoreError {
+    /// What was to be written contradicts what is there: nothing of the statement happened.
+    pub fn is_violation(&self) -> bool {
+        matches!(self, Self::Sqlite(e)
+            if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
+    }
+}
+
 /// Result of a database call.
 pub type Stored<T> = Result<T, StoreError>;
 
