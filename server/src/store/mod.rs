@@ -34,7 +34,7 @@ pub use guard::{
     OpenError, Store, be_patient_for, is_damage, is_file_damaged, open_disposable, open_in_memory,
     open_shared,
 };
-pub(crate) use guard::{configure, private_file};
+pub(crate) use guard::{configure, keep_out_of_feed, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 pub use requests::{RequestFilter, RequestRow};
@@ -52,6 +52,14 @@ pub enum StoreError {
     /// The file is no longer the one that was opened.
     #[error("database file {0} was moved, replaced or removed")]
     Gone(String),
+}
+
+impl StoreError {
+    /// What was to be written contradicts what is there: nothing of the statement happened.
+    pub fn is_violation(&self) -> bool {
+        matches!(self, Self::Sqlite(e)
+            if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
+    }
 }
 
 /// Result of a database call.
