@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::api::{self, Call, Follow, Handler, Matched, Reply, Routed};
 use crate::edge::{LeaseClock, OsRng, SystemClock};
 use crate::http::gate::Gate;
+use crate::metrics::Counters;
 use crate::pulse::{Listener, Pulse};
 use crate::service::once::{Told, forget_old_keys};
 use crate::service::{Answer, Cx, Rules};
@@ -57,6 +58,10 @@ struct Work<H> {
     done: Done,
 }
 
+/// Work of the server itself for the writer: in the transaction of the others, which goes on after an
+/// error; what was done before it then stays.
+pub type Aside = Box<dyn FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()> + Send>;
+
 /// What a reader is to read.
 enum Look {
     Once(Box<Work<ReadHandler>>),
@@ -68,6 +73,8 @@ enum Job {
     Write(Box<Work<WriteHandler>>),
     /// A session read its mail: it is alive. Nobody waits for this.
     Touch(String),
+    /// Work of the server itself; told after the commit whether it was done.
+    Aside(Aside, SyncSender<bool>),
     /// Can the writer begin a transaction?
     Probe(SyncSender<bool>),
     Stop,
@@ -87,6 +94,7 @@ struct Inner {
     clock: Arc<LeaseClock<SystemClock>>,
     touched: Arc<Touched>,
     pulse: Arc<Pulse>,
+    counters: Arc<Counters>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -132,6 +140,7 @@ impl Engine {
                 clock,
                 touched,
                 pulse,
+                counters: Arc::new(Counters::new(api::routes())),
                 writer: Mutex::new(Some(handle)),
             }),
         })
@@ -144,10 +153,15 @@ impl Engine {
 
     /// Judges a call, runs it, and hands the reply to `done`. Does not block.
     pub fn handle(&self, mut call: Call, done: Done) {
-        let routed = api::find(&call);
+        let (routed, place) = api::find_at(&call);
+        let done = self.counted(&call, place, done);
         match routed {
             Routed::To(Handler::Health, _) => return self.probe(false, done),
             Routed::To(Handler::Ready, _) => return self.probe(true, done),
+            Routed::To(Handler::Meta, _) => return done(Reply::meta(self.inner.gate.has_token())),
+            Routed::To(Handler::Metrics(gauges), _) => {
+                return self.show_metrics(call, gauges, done);
+            }
             Routed::To(..) | Routed::WrongMethod(_) | Routed::Nowhere => {}
         }
         if let Err(no) = self.inner.gate.admit(&call) {
@@ -181,8 +195,35 @@ impl Engine {
                 let begun = Follow { call, handler, params, place: None, more: true };
                 self.follow(Box::new(begun), done);
             }
-            Handler::Health | Handler::Ready => {}
+            Handler::Health | Handler::Ready | Handler::Meta | Handler::Metrics(_) => {}
         }
+    }
+
+    /// What is counted.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    /// Counts a request that a face answered by itself, because it could not be read as a whole.
+    pub fn count_unread(&self, method: &str, target: &str, status: u16) {
+        let call = Call { target: target.to_owned(), ..Call::default() };
+        let asked = self.inner.counters.asked(method, api::find_at(&call).1);
+        self.inner.counters.answered(asked, status);
+    }
+
+    fn counted(&self, call: &Call, place: Option<usize>, done: Done) -> Done {
+        let counters = Arc::clone(&self.inner.counters);
+        let asked = counters.asked(&call.method, place);
+        Box::new(move |reply| {
+            counters.answered(asked, reply.status);
+            done(reply);
+        })
+    }
+
+    fn show_metrics(&self, call: Call, handler: ReadHandler, done: Done) {
+        let counters = Arc::clone(&self.inner.counters);
+        let done: Done = Box::new(move |gauges| done(Reply::metrics(&counters, &gauges)));
+        self.submit_look(Look::Once(Box::new(Work { call, handler, params: Vec::new(), done })));
     }
 
     /// Reads the next piece of a stream: a reply that can be followed again, or the reason why the
@@ -194,6 +235,18 @@ impl Engine {
     /// Has this called after each commit that changed something. It must not wait.
     pub fn on_commit(&self, listener: Listener) {
         self.inner.pulse.listen(listener);
+    }
+
+    /// The moment, by the clock that decisions go by.
+    pub fn now(&self) -> Millis {
+        self.inner.clock.now()
+    }
+
+    /// Has the writer do this, and waits until it is committed. False: it is not known to be done.
+    pub fn aside(&self, work: Aside) -> bool {
+        let (tell, told) = sync_channel(1);
+        self.submit(Job::Aside(work, tell));
+        told.recv().unwrap_or(false)
     }
 
     /// Stops taking work, finishes what waits, and closes the database.
@@ -215,7 +268,8 @@ impl Engine {
                     let touched = self.inner.touched.lock();
                     touched.unwrap_or_else(PoisonError::into_inner).remove(&session);
                 }
-                Job::Probe(_) | Job::Stop => {}
+                // Whoever waits for it hears that it is gone.
+                Job::Aside(..) | Job::Probe(_) | Job::Stop => {}
             },
         }
     }
@@ -263,7 +317,11 @@ impl Engine {
         // A thread of its own: a probe must answer also when the disk does not.
         spawn("probe", move || {
             let healthy = asked && told.recv_timeout(PROBE_WAIT).unwrap_or(false);
-            done(Reply::health(healthy, &inner.instance, inner.clock.now(), as_readiness));
+            done(if healthy && as_readiness {
+                Reply::ready(inner.gate.has_token())
+            } else {
+                Reply::health(healthy, &inner.instance, inner.clock.now(), as_readiness)
+            });
         });
     }
 }
@@ -351,6 +409,11 @@ impl Writer {
                     }
                 }
                 Job::Touch(_) => {}
+                Job::Aside(work, tell) => {
+                    if state.is_ok() && self.run_aside(work, &mut state) {
+                        probes.push(tell);
+                    }
+                }
                 Job::Probe(tell) => probes.push(tell),
                 Job::Stop => stop = true,
             }
@@ -404,6 +467,24 @@ impl Writer {
                 // Nothing is known of the transaction any more: undo all of it.
                 *state = Err(StoreError::Sqlite(rusqlite::Error::InvalidQuery));
                 Reply::error(500, "internal error; the request was not done")
+            }
+        }
+    }
+
+    fn run_aside(&self, work: Aside, state: &mut Stored<()>) -> bool {
+        let cx = Cx::at(self.clock.now(), &self.rules, &OsRng);
+        let tx = Tx::new(&self.conn);
+        match catch_unwind(AssertUnwindSafe(|| work(&tx, &cx))) {
+            Ok(Ok(())) => true,
+            Ok(Err(e)) => {
+                warn!("work of the server itself: {e}");
+                *state = self.after_error(e);
+                false
+            }
+            Err(_) => {
+                error!("work of the server itself panicked");
+                *state = Err(StoreError::Sqlite(rusqlite::Error::InvalidQuery));
+                false
             }
         }
     }

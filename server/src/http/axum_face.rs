@@ -189,8 +189,11 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let reply = match timeout(REQUEST_WITHIN, read_body(&parts.headers, body)).await {
         Ok(Ok(bytes)) => run(&shared, call(&parts, bytes)).await,
-        Ok(Err(reply)) => reply,
-        Err(_) => Reply::error(408, "the request did not arrive in time"),
+        Ok(Err(reply)) => unread(&shared, &parts, reply),
+        Err(_) => {
+            let late = Reply::error(408, "the request did not arrive in time");
+            unread(&shared, &parts, late)
+        }
     };
     let mut close = matches!(reply.status, 408 | 413);
     let reply = match reply.follow {
@@ -211,6 +214,12 @@ async fn run(shared: &Shared, call: Call) -> Reply {
     let (tell, told) = oneshot::channel();
     shared.engine.handle(call, Box::new(move |reply| drop(tell.send(reply))));
     told.await.unwrap_or_else(|_| Reply::unavailable("Server"))
+}
+
+/// What never reached the engine is counted, too.
+fn unread(shared: &Shared, parts: &axum::http::request::Parts, reply: Reply) -> Reply {
+    shared.engine.count_unread(parts.method.as_str(), parts.uri.path(), reply.status);
+    reply
 }
 
 async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Reply> {

@@ -51,7 +51,10 @@ fn work(server: &Server, engine: &Engine, stop: &Stop) -> io::Result<()> {
 fn answer(mut request: Request, engine: &Engine) {
     let reply = match read(&mut request) {
         Ok(call) => run(engine, call),
-        Err(reply) => reply,
+        Err(reply) => {
+            engine.count_unread(request.method().as_str(), request.url(), reply.status);
+            reply
+        }
     };
     // A client that left is no error of ours.
     let _ = request.respond(response(&reply, engine.instance()));

@@ -6,6 +6,7 @@ mod claims;
 mod components;
 mod decisions;
 mod feed;
+mod gauges;
 mod guard;
 mod messages;
 mod meta;
@@ -13,6 +14,7 @@ mod migrate;
 mod sessions;
 mod team_events;
 mod todos;
+mod webhooks;
 mod work;
 
 use std::ops::Deref;
@@ -33,6 +35,7 @@ pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 pub use sessions::ENDED;
 pub use team_events::EventRow;
+pub use webhooks::{DeliveryRow, DueDelivery};
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
 /// fault; answered with 503.
