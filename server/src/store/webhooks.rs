@@ -72,6 +72,27 @@ impl View<'_> {
         )
     }
 
+    /// How many wait for a receiver.
+    pub fn waiting_deliveries(&self, to: &str) -> Stored<usize> {
+        let n = self.number(
+            "SELECT COUNT(*) FROM webhook_outbox
+             WHERE receiver = ?1 AND state IN ('pending', 'failed')",
+            [to],
+        )?;
+        Ok(usize::try_from(n).unwrap_or(0))
+    }
+
+    /// Whether something waits for a receiver other than these.
+    pub fn has_strangers(&self, known: &[String]) -> Stored<bool> {
+        let known = serde_json::to_string(known).unwrap_or_default();
+        let n = self.number(
+            "SELECT EXISTS (SELECT 1 FROM webhook_outbox WHERE state IN ('pending', 'failed')
+                            AND receiver NOT IN (SELECT value FROM json_each(?1)))",
+            [known],
+        )?;
+        Ok(n > 0)
+    }
+
     /// How many there are of each state.
     pub fn delivery_counts(&self) -> Stored<Vec<(String, i64)>> {
         let sql = "SELECT state, COUNT(*) FROM webhook_outbox GROUP BY state";
@@ -120,15 +141,7 @@ impl Tx<'_> {
 
     /// Gives up the oldest of what waits for a receiver, beyond `most`; how many rows that were.
     pub fn give_up_oldest(&self, to: &str, most: usize, now: Millis) -> Stored<usize> {
-        let waiting = self.number(
-            "SELECT COUNT(*) FROM webhook_outbox
-             WHERE receiver = ?1 AND state IN ('pending', 'failed')",
-            [to],
-        )?;
-        let over = usize::try_from(waiting).unwrap_or(0).saturating_sub(most).min(STEP);
-        if over == 0 {
-            return Ok(0);
-        }
+        let over = self.waiting_deliveries(to)?.saturating_sub(most).min(STEP);
         self.run(
             "UPDATE webhook_outbox SET state = 'exhausted', updated_at = ?2,
              last_outcome = 'too many wait'
@@ -218,6 +231,9 @@ mod tests {
         assert_eq!(due(&tx, "even", 100), ["d8", "d6", "d4"]);
         assert_eq!(tx.give_up_strangers(&["even".to_owned()], Millis(200)).unwrap(), 5);
         assert!(due(&tx, "odd", 100).is_empty());
+        assert!(!tx.has_strangers(&["even".to_owned()]).unwrap());
+        assert!(tx.has_strangers(&["odd".to_owned()]).unwrap());
+        assert_eq!(tx.waiting_deliveries("even").unwrap(), 3);
         assert_eq!(due(&tx, "even", 100).len(), 3);
     }
 

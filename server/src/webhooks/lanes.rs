@@ -198,8 +198,8 @@ impl Lane {
     fn run(mut self) {
         while !self.bell.is_over() {
             let heard = self.bell.times();
-            self.clear_up();
-            let pause = self.round().unwrap_or_else(|e| {
+            let done = self.clear_up().and_then(|()| self.round());
+            let pause = done.unwrap_or_else(|e| {
                 warn!("webhooks to {}: {e}", self.label);
                 PAUSE.max(self.interval)
             });
@@ -274,26 +274,38 @@ impl Lane {
         }
     }
 
-    /// Keeps the outbox bounded.
-    fn clear_up(&mut self) {
+    /// Keeps the outbox bounded. The writer is asked for what there is to do; when it cannot, the next
+    /// round does it.
+    fn clear_up(&mut self) -> Stored<()> {
         if self.cleared_up.is_some_and(|t| t.elapsed() < CLEAR_UP_EVERY) {
-            return;
+            return Ok(());
         }
         self.cleared_up = Some(Instant::now());
-        let (label, is_first) = (self.label.clone(), self.is_first);
+        let view = View::new(&self.conn);
+        if view.waiting_deliveries(&self.label)? > WAITING_MAX {
+            let label = self.label.clone();
+            self.engine.aside(Box::new(move |tx, cx| {
+                let n = tx.give_up_oldest(&label, WAITING_MAX, cx.now)?;
+                warn!("webhooks to {label}: too many wait, {n} were given up");
+                Ok(())
+            }));
+        }
+        if !self.is_first {
+            return Ok(());
+        }
         let known = self.outlet.receivers();
-        // When it is not done, the next round does it.
-        self.engine.aside(Box::new(move |tx, cx| {
-            let mut given_up = tx.give_up_oldest(&label, WAITING_MAX, cx.now)?;
-            if is_first {
-                given_up += tx.give_up_strangers(known, cx.now)?;
-                tx.forget_deliveries("delivered", cx.now.before(DELIVERED_KEPT), ENDED_MAX)?;
-                tx.forget_deliveries("exhausted", cx.now.before(EXHAUSTED_KEPT), ENDED_MAX)?;
-            }
-            if given_up > 0 {
-                warn!("{given_up} webhooks were given up unsent");
-            }
+        if view.has_strangers(known)? {
+            self.engine.aside(Box::new(move |tx, cx| {
+                let n = tx.give_up_strangers(known, cx.now)?;
+                warn!("{n} webhooks were given up: their receivers are not configured any more");
+                Ok(())
+            }));
+        }
+        self.engine.aside(Box::new(|tx, cx| {
+            tx.forget_deliveries("delivered", cx.now.before(DELIVERED_KEPT), ENDED_MAX)?;
+            tx.forget_deliveries("exhausted", cx.now.before(EXHAUSTED_KEPT), ENDED_MAX)?;
             Ok(())
         }));
+        Ok(())
     }
 }

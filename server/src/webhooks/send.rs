@@ -53,6 +53,10 @@ pub struct Sender {
 impl Sender {
     /// To this receiver, signed when there is a secret.
     pub fn new(receiver: &Receiver, secret: Option<Secret>) -> Self {
+        Self::with_names(receiver, secret, DefaultResolver::default())
+    }
+
+    fn with_names(receiver: &Receiver, secret: Option<Secret>, names: impl Resolver) -> Self {
         let config = Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
@@ -62,7 +66,7 @@ impl Sender {
             .max_idle_connections(0)
             .user_agent(concat!("coord/", env!("CARGO_PKG_VERSION")))
             .build();
-        let checked = Checked { receiver: receiver.clone(), names: DefaultResolver::default() };
+        let checked = Checked { receiver: receiver.clone(), names };
         Self {
             agent: Agent::with_parts(config, DefaultConnector::default(), checked),
             url: receiver.url().to_owned(),
@@ -101,12 +105,12 @@ impl Sender {
 
 /// Resolves names, and lets through what may be connected to.
 #[derive(Debug)]
-struct Checked {
+struct Checked<R> {
     receiver: Receiver,
-    names: DefaultResolver,
+    names: R,
 }
 
-impl Resolver for Checked {
+impl<R: Resolver> Resolver for Checked<R> {
     fn resolve(
         &self,
         uri: &Uri,
@@ -164,6 +168,8 @@ fn is_tls(e: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
     use super::*;
@@ -191,6 +197,60 @@ mod tests {
         let outcome = sender(&format!("https://localhost:{port}/x"), "").send(DELIVERY);
         assert!(!outcome.taken && outcome.words.contains("not public"), "{outcome:?}");
         assert!(l.accept().is_err(), "it was connected to");
+    }
+
+    /// Answers each question with another address, and counts them.
+    #[derive(Debug, Clone)]
+    struct Turncoat {
+        answers: Vec<SocketAddr>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Resolver for Turncoat {
+        fn resolve(
+            &self,
+            _: &Uri,
+            _: &ureq::config::Config,
+            _: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+            let mut one = self.empty();
+            one.push(self.answers[self.asked.fetch_add(1, Ordering::SeqCst)]);
+            Ok(one)
+        }
+    }
+
+    #[test]
+    fn the_address_that_was_checked_is_the_one_that_is_connected_to() {
+        let (meant, other) = (listener(), listener());
+        let names = Turncoat {
+            answers: [&meant, &other].map(|l| l.local_addr().unwrap()).to_vec(),
+            asked: Arc::default(),
+        };
+        let allow = AllowList::parse("hooks.example").unwrap();
+        let receiver = Receiver::parse("http://hooks.example/", &allow).unwrap();
+        let sender = Sender::with_names(&receiver, None, names.clone());
+        let sent = thread::spawn(move || sender.send(DELIVERY));
+        meant.set_nonblocking(false).unwrap();
+        let (mut stream, _) = meant.accept().unwrap();
+        let mut head = [0; 4096];
+        let n = stream.read(&mut head).unwrap();
+        assert!(String::from_utf8_lossy(&head[..n]).contains("hooks.example"));
+        stream.write_all(b"HTTP/1.1 204 Taken\r\n\r\n").unwrap();
+        assert_eq!(sent.join().unwrap().words, "status 204");
+        assert_eq!(names.asked.load(Ordering::SeqCst), 1, "resolved more than once");
+        assert!(other.accept().is_err(), "the second answer was connected to");
+    }
+
+    #[test]
+    fn a_public_name_that_was_turned_inward_is_not_connected_to() {
+        let inside = listener();
+        let names =
+            Turncoat { answers: vec![inside.local_addr().unwrap(); 4], asked: Arc::default() };
+        let receiver = Receiver::parse("https://a.example/", &AllowList::default()).unwrap();
+        let outcome = Sender::with_names(&receiver, None, names.clone()).send(DELIVERY);
+        assert!(outcome.words.contains("not public"), "{outcome:?}");
+        assert_eq!(names.asked.load(Ordering::SeqCst), 1);
+        assert!(inside.accept().is_err(), "it was connected to");
     }
 
     #[test]

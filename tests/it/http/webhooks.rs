@@ -78,7 +78,7 @@ fn is_signed(got: &Received) {
 #[test]
 fn an_event_comes_signed() {
     let r = HookReceiver::start(Manners::statuses(&[204]));
-    let s = hooked(&[&r]).start();
+    let s = hooked(&[&r]).env("COORD_LOG_LEVEL", "trace").start();
     let payload = "{\"detail\": {\"n\": \"\\u00e9\"}, \"event_type\": \"claim_granted\"}";
     stored(&s, &label(&r.url(), &r.host()), "id-1", payload);
     ended_as(&s, "id-1", "delivered", 1, "status 204");
