@@ -11,7 +11,7 @@ use super::shorthand::claim;
 
 /// Samples by name with labels, and the kinds of the metrics.
 struct Metrics {
-    samples: BTreeMap<String, f64>,
+    samples: BTreeMap<String, String>,
     kinds: BTreeMap<String, String>,
 }
 
@@ -53,8 +53,8 @@ impl Metrics {
     #[track_caller]
     fn sample(&mut self, line: &str, current: &str) {
         let (key, value) = line.rsplit_once(' ').expect("a sample has a value");
-        let value: f64 = value.parse().expect("a value is a number");
-        assert!(value >= 0.0 && value.is_finite(), "{line}");
+        let number: f64 = value.parse().expect("a value is a number");
+        assert!(number >= 0.0 && number.is_finite(), "{line}");
         let name = match key.split_once('{') {
             None => key,
             Some((name, labels)) => {
@@ -69,7 +69,7 @@ impl Metrics {
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s));
         let family = family.filter(|_| histogram).unwrap_or(name);
         assert_eq!(family, current, "a sample stands with its metric: {line}");
-        assert!(self.samples.insert(key.to_owned(), value).is_none(), "twice: {line}");
+        assert!(self.samples.insert(key.to_owned(), value.to_owned()).is_none(), "twice: {line}");
     }
 
     fn histograms_add_up(&self) {
@@ -77,12 +77,12 @@ impl Metrics {
         assert_eq!(self.kinds[name], "histogram");
         for class in ["read", "write", "stream", "probe", "none"] {
             let prefix = format!("{name}_bucket{{class=\"{class}\",le=\"");
-            let mut buckets: Vec<(f64, f64)> = self
+            let mut buckets: Vec<(f64, u64)> = self
                 .samples
                 .iter()
                 .filter_map(|(k, v)| {
                     let le = k.strip_prefix(&prefix)?.strip_suffix("\"}")?;
-                    Some((le.parse().expect("a bound is a number or +Inf"), *v))
+                    Some((le.parse().expect("a bound is a number or +Inf"), whole(v)))
                 })
                 .collect();
             buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -95,21 +95,28 @@ impl Metrics {
     }
 
     #[track_caller]
-    fn value(&self, key: &str) -> f64 {
-        *self.samples.get(key).unwrap_or_else(|| panic!("no {key} in {:#?}", self.samples))
+    fn value(&self, key: &str) -> u64 {
+        whole(self.samples.get(key).unwrap_or_else(|| panic!("no {key} in {:#?}", self.samples)))
     }
 
-    fn requests(&self, method: &str, path: &str, status: u16) -> f64 {
+    fn requests(&self, method: &str, path: &str, status: u16) -> u64 {
         let key = format!(
             "http_requests_total{{method=\"{method}\",path=\"{path}\",status=\"{status}\"}}"
         );
-        self.samples.get(&key).copied().unwrap_or(0.0)
+        self.samples.get(&key).map_or(0, |v| whole(v))
     }
 
     fn series(&self, name: &str) -> usize {
         let prefix = format!("{name}{{");
         self.samples.keys().filter(|k| k.starts_with(&prefix)).count()
     }
+}
+
+/// A count; it stands there as a float.
+#[track_caller]
+fn whole(value: &str) -> u64 {
+    let digits = value.strip_suffix(".0").expect("a count is a whole number");
+    digits.parse().expect("a count is a whole number")
 }
 
 #[track_caller]
@@ -135,17 +142,17 @@ fn requests_are_counted_by_route_method_and_status() {
         claim(s, "M/b", "x").refused(409);
         s.ask(Ask::new("POST", "/api/coord/locks").body("{")).refused(400);
         let m = Metrics::of(s);
-        assert_eq!(m.requests("GET", "/health", 200), 1.0);
-        assert_eq!(m.requests("GET", "/api/coord/locks/*", 404), 2.0);
-        assert_eq!(m.requests("PATCH", "/api/coord/locks", 405), 1.0);
+        assert_eq!(m.requests("GET", "/health", 200), 1);
+        assert_eq!(m.requests("GET", "/api/coord/locks/*", 404), 2);
+        assert_eq!(m.requests("PATCH", "/api/coord/locks", 405), 1);
         for status in [201, 409, 400] {
-            assert_eq!(m.requests("POST", "/api/coord/locks", status), 1.0, "{status}");
+            assert_eq!(m.requests("POST", "/api/coord/locks", status), 1, "{status}");
         }
-        assert_eq!(m.value("build_info{version=\"0.1.0\"}"), 1.0);
-        assert_eq!(m.value("coord_database_up"), 1.0);
-        assert_eq!(m.value("coord_http_request_duration_seconds_count{class=\"write\"}"), 3.0);
-        assert_eq!(m.value("coord_http_request_duration_seconds_count{class=\"none\"}"), 1.0);
-        assert_eq!(Metrics::of(s).requests("GET", "/metrics", 200), 1.0);
+        assert_eq!(m.value(concat!("build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")), 1);
+        assert_eq!(m.value("coord_database_up"), 1);
+        assert_eq!(m.value("coord_http_request_duration_seconds_count{class=\"write\"}"), 3);
+        assert_eq!(m.value("coord_http_request_duration_seconds_count{class=\"none\"}"), 1);
+        assert_eq!(Metrics::of(s).requests("GET", "/metrics", 200), 1);
         for (name, kind) in [
             ("claims_created_total", "counter"),
             ("claims_conflicts_total", "counter"),
@@ -173,8 +180,8 @@ fn callers_make_no_labels() {
             s.ask(Ask::new(method, "/nowhere")).refused(404);
         }
         let m = Metrics::of(s);
-        assert_eq!(m.requests("GET", "unknown", 404), 200.0);
-        assert_eq!(m.requests("other", "unknown", 404), 3.0);
+        assert_eq!(m.requests("GET", "unknown", 404), 200);
+        assert_eq!(m.requests("other", "unknown", 404), 3);
         // These two, and the look itself.
         assert!(m.series("http_requests_total") <= before + 3, "{:#?}", m.samples);
     });
@@ -185,7 +192,7 @@ fn bodies_that_are_too_large_are_counted_too() {
     on_each_face(|s| {
         let body = vec![b' '; 2 << 20];
         s.ask(Ask::new("POST", "/api/coord/locks").body(body)).refused(413);
-        assert_eq!(Metrics::of(s).requests("POST", "/api/coord/locks", 413), 1.0);
+        assert_eq!(Metrics::of(s).requests("POST", "/api/coord/locks", 413), 1);
     });
 }
 
@@ -199,9 +206,9 @@ fn wrong_tokens_are_counted_and_none_is_needed_here() {
         s.get("/api/coord/status").refused(401);
         s.ask(Ask::new("GET", "/nowhere").header("Authorization", "Bearer x")).refused(401);
         let m = Metrics::of(&s);
-        assert_eq!(m.value("auth_failures_total"), 2.0);
-        assert_eq!(m.requests("GET", "/api/coord/status", 401), 1.0);
-        assert_eq!(m.requests("GET", "unknown", 401), 1.0);
+        assert_eq!(m.value("auth_failures_total"), 2);
+        assert_eq!(m.requests("GET", "/api/coord/status", 401), 1);
+        assert_eq!(m.requests("GET", "unknown", 401), 1);
         assert_eq!(
             s.get("/meta").expect(200),
             json!({"name": "multi-agent-coordination", "version": env!("CARGO_PKG_VERSION"),
@@ -227,16 +234,16 @@ fn without_a_token_the_mode_says_so() {
 fn gauges_say_what_there_is_now() {
     on_each_face(|s| {
         let m = Metrics::of(s);
-        assert_eq!((m.value("coord_claims_active"), m.value("coord_queue_waiting")), (0.0, 0.0));
+        assert_eq!((m.value("coord_claims_active"), m.value("coord_queue_waiting")), (0, 0));
         claim(s, "M/a", "x").expect(201);
         claim(s, "M/a", "y").expect(201);
-        assert_eq!(Metrics::of(s).value("coord_claims_active"), 2.0);
+        assert_eq!(Metrics::of(s).value("coord_claims_active"), 2);
         s.delete("/api/coord/locks?session_id=M/a&release_all=true").expect(200);
         let m = Metrics::of(s);
-        assert_eq!(m.value("coord_claims_active"), 0.0);
-        assert_eq!(m.value("coord_parked_calls"), 0.0);
+        assert_eq!(m.value("coord_claims_active"), 0);
+        assert_eq!(m.value("coord_parked_calls"), 0);
         for state in ["pending", "failed", "delivered", "exhausted"] {
-            assert_eq!(m.value(&format!("coord_webhook_outbox{{state=\"{state}\"}}")), 0.0);
+            assert_eq!(m.value(&format!("coord_webhook_outbox{{state=\"{state}\"}}")), 0);
         }
     });
 }
@@ -247,11 +254,11 @@ fn counters_are_there_while_the_database_is_away() {
         let aside = s.dir().join("aside.db");
         fs::rename(s.database(), &aside).unwrap();
         let m = Metrics::of(s);
-        assert_eq!(m.value("coord_database_up"), 0.0);
+        assert_eq!(m.value("coord_database_up"), 0);
         assert!(!m.kinds.contains_key("coord_claims_active"));
         s.get("/readyz").expect(503);
         fs::rename(&aside, s.database()).unwrap();
-        assert_eq!(Metrics::of(s).value("coord_database_up"), 1.0);
+        assert_eq!(Metrics::of(s).value("coord_database_up"), 1);
         assert_eq!(s.get("/readyz").expect(200)["status"], "ready");
     });
 }

@@ -61,7 +61,9 @@ fn ended_as(s: &TestServer, id: &str, state: &str, attempts: i64, outcome: &str)
 
 fn signature(parts: &[&[u8]]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    parts.iter().for_each(|p| mac.update(p));
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
 }
 
