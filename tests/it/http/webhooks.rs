@@ -4,9 +4,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coord_server::webhooks::address::{AllowList, Receiver};
 use coord_tests::hooks::{HookReceiver, Manners, Received};
+use coord_tests::raw::Answer;
 use coord_tests::server::{Setup, TestServer, eventually};
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, params};
+use serde_json::json;
 use sha2::Sha256;
 
 const SECRET: &str = "s3cret-key";
@@ -136,6 +138,25 @@ fn failures_are_retried_with_longer_pauses_and_given_up() {
 }
 
 #[test]
+fn many_arrive_in_order_of_their_time() {
+    let r = HookReceiver::start(Manners::statuses(&[200]));
+    let mut s = hooked(&[&r]).start();
+    let to = label(&r.url(), &r.host());
+    assert!(s.term().success());
+    for n in 0..120 {
+        stored(&s, &to, &format!("id-{n:03}"), "{}");
+    }
+    let conn = Connection::open(s.database()).unwrap();
+    conn.execute("UPDATE webhook_outbox SET due_at = 1000 - seq", []).unwrap();
+    drop(conn);
+    s.restart();
+    ended_as(&s, "id-000", "delivered", 1, "status 200");
+    let ids: Vec<_> = r.got().iter().map(|g| g.header("x-coord-delivery-id").to_owned()).collect();
+    let wanted: Vec<_> = (0..120).rev().map(|n| format!("id-{n:03}")).collect();
+    assert_eq!(ids, wanted);
+}
+
+#[test]
 fn a_slow_receiver_delays_nobody_else() {
     let slow = HookReceiver::start(Manners {
         delays: vec![Duration::from_secs(30)],
@@ -242,4 +263,91 @@ fn what_waits_for_a_receiver_that_is_gone_is_given_up() {
     s.restart();
     ended_as(&s, "old", "exhausted", 0, "no receiver any more");
     assert_eq!(r.connections(), 0);
+}
+
+/// Asks for a team claim.
+fn claim(s: &TestServer, engineer: &str, pattern: &str) -> Answer {
+    s.post(
+        "/claims",
+        &json!({"engineer": engineer, "repo": "o/r", "session_id": format!("{engineer}/1"),
+            "claims": [{"type": "file", "pattern": pattern}]}),
+    )
+}
+
+fn rows(s: &TestServer) -> i64 {
+    let conn = Connection::open(s.database()).unwrap();
+    conn.query_row("SELECT COUNT(*) FROM webhook_outbox", [], |r| r.get(0)).unwrap()
+}
+
+#[test]
+fn a_granted_claim_is_announced_at_once() {
+    let (one, two) = (
+        HookReceiver::start(Manners::statuses(&[200])),
+        HookReceiver::start(Manners::statuses(&[200])),
+    );
+    // Nobody looks by himself for an hour: the commit wakes the lanes.
+    let s = hooked(&[&one, &two]).env("COORD_WEBHOOK_DELIVERY_INTERVAL_SEC", "3600").start();
+    let granted = claim(&s, "alicé", "src/x.rs").expect(200);
+    let began = Instant::now();
+    eventually(SOON, "both have it", || one.got().len() + two.got().len() == 2);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let id = granted["claim_ids"][0].as_str().unwrap();
+    let wanted = format!(
+        "{{\"detail\": {{\"claim_ids\": [\"{id}\"], \"engineer\": \"alic\\u00e9\", \
+         \"repo\": \"o/r\", \"session_id\": \"alic\\u00e9/1\"}}, \
+         \"event_type\": \"claim_granted\", \"timestamp\": \""
+    );
+    let ids: Vec<String> = [&one, &two]
+        .map(|r| {
+            let got = r.got().remove(0);
+            is_signed(&got);
+            assert_eq!(got.header("x-coord-event-type"), "claim_granted");
+            let body = String::from_utf8(got.body.clone()).unwrap();
+            let time = body.strip_prefix(&wanted).and_then(|rest| rest.strip_suffix("\"}"));
+            let time = time.unwrap_or_else(|| panic!("{body}"));
+            assert!(time.len() == 20 && time.ends_with('Z'), "{time}");
+            got.header("x-coord-delivery-id").to_owned()
+        })
+        .to_vec();
+    assert_ne!(ids[0], ids[1], "each receiver has deliveries of its own");
+    // A refusal is no event.
+    claim(&s, "bob", "src/x.rs").expect(409);
+    assert_eq!(rows(&s), 2);
+}
+
+#[test]
+fn only_events_that_were_asked_for_are_sent() {
+    let r = HookReceiver::start(Manners::statuses(&[200]));
+    let s = hooked(&[&r]).env("COORD_WEBHOOK_EVENTS", "queue_grant, auto-narrow").start();
+    claim(&s, "alice", "src/x.rs").expect(200);
+    assert_eq!(rows(&s), 0);
+    let other = hooked(&[&r]).env("COORD_WEBHOOK_EVENTS", "queue_grant, claim_granted").start();
+    claim(&other, "alice", "src/x.rs").expect(200);
+    eventually(SOON, "it arrives", || r.got().len() == 1);
+}
+
+#[test]
+fn a_claim_that_was_granted_before_a_crash_is_announced_after_it() {
+    let r = HookReceiver::start(Manners {
+        delays: vec![Duration::from_secs(30), Duration::ZERO],
+        ..Manners::statuses(&[200])
+    });
+    let mut s = hooked(&[&r]).start();
+    // The first keeps the lane busy, so the second is stored and not sent.
+    claim(&s, "alice", "src/x.rs").expect(200);
+    eventually(SOON, "the first is sent", || r.got().len() == 1);
+    claim(&s, "alice", "src/y.rs").expect(200);
+    s.kill9();
+    assert_eq!((r.got().len(), rows(&s)), (1, 2));
+    s.restart();
+    eventually(SOON, "all arrive", || r.got().len() == 3);
+    let ids: Vec<_> = r.got().iter().map(|g| g.header("x-coord-delivery-id").to_owned()).collect();
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+}
+
+#[test]
+fn without_webhooks_nothing_is_stored() {
+    let s = Setup::new("axum").start();
+    claim(&s, "alice", "src/x.rs").expect(200);
+    assert_eq!(rows(&s), 0);
 }
