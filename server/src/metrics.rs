@@ -3,10 +3,12 @@
 //! come from the table of routes and from fixed lists, never from a caller.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::api::{Handler, Route};
+use crate::store::Counts;
 
 /// The text format that is spoken.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -37,27 +39,21 @@ enum Class {
     Read,
     Write,
     Stream,
+    /// Was parked until there was an answer.
+    Wait,
     Probe,
     /// There is no such route, or not with this method.
     None,
 }
 
-const CLASSES: [(Class, &str); 5] = [
+const CLASSES: [(Class, &str); 6] = [
     (Class::Read, "read"),
     (Class::Write, "write"),
     (Class::Stream, "stream"),
+    (Class::Wait, "wait"),
     (Class::Probe, "probe"),
     (Class::None, "none"),
 ];
-
-/// How grave a claim is, by the ownership rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// As a rule.
-    Soft,
-    /// Where owners said so.
-    Hard,
-}
 
 /// A request that is being worked on.
 #[derive(Debug, Clone, Copy)]
@@ -144,33 +140,13 @@ impl Counters {
         self.durations[asked.class].add(asked.began.elapsed());
     }
 
-    /// So many claims were granted; to be called after the commit.
-    pub fn claims_created(&self, severity: Severity, n: u64) {
-        let at = match severity {
-            Severity::Soft => 0,
-            Severity::Hard => 1,
-        };
-        self.created[at].fetch_add(n, Relaxed);
-    }
-
-    /// So many (item, holder) pairs stood in the way of claims that were refused.
-    pub fn claims_conflicts(&self, n: u64) {
-        self.conflicts.fetch_add(n, Relaxed);
-    }
-
-    /// So many claims were given back by their holders.
-    pub fn claims_released(&self, n: u64) {
-        self.released.fetch_add(n, Relaxed);
-    }
-
-    /// A call waits without a thread.
-    pub fn parked(&self) {
-        self.parked.fetch_add(1, Relaxed);
-    }
-
-    /// It does not any more.
-    pub fn unparked(&self) {
-        self.parked.fetch_sub(1, Relaxed);
+    /// What the rules counted, now that it is committed.
+    pub fn add(&self, counts: Counts) {
+        for (sum, n) in self.created.iter().zip(counts.created) {
+            sum.fetch_add(n, Relaxed);
+        }
+        self.conflicts.fetch_add(counts.conflicts, Relaxed);
+        self.released.fetch_add(counts.released, Relaxed);
     }
 
     /// All of it as text. `gauges` is text in the same format of what the database knows; `None` while it
@@ -237,6 +213,33 @@ impl Counters {
     }
 }
 
+/// A call that waits without a thread; until this is dropped.
+pub struct Waiting {
+    counters: Arc<Counters>,
+    asked: Asked,
+}
+
+impl Waiting {
+    /// From now on.
+    pub fn new(counters: &Arc<Counters>, asked: Asked) -> Self {
+        counters.parked.fetch_add(1, Relaxed);
+        let asked = Asked { class: place_of(Class::Wait), ..asked };
+        Self { counters: Arc::clone(counters), asked }
+    }
+
+    /// Counts its answer, by status.
+    pub fn tally(&self) -> impl FnOnce(u16) + Send + use<> {
+        let (counters, asked) = (Arc::clone(&self.counters), self.asked);
+        move |status| counters.answered(asked, status)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.counters.parked.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Durations {
     fn add(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -249,7 +252,7 @@ impl Durations {
 fn class_of(handler: &Handler) -> Class {
     match handler {
         Handler::Read(_) => Class::Read,
-        Handler::Write(_) => Class::Write,
+        Handler::Write(_) | Handler::Park { .. } => Class::Write,
         Handler::Stream(_) => Class::Stream,
         Handler::Health | Handler::Ready | Handler::Meta | Handler::Metrics(_) => Class::Probe,
     }
@@ -335,14 +338,14 @@ mod tests {
 
     #[test]
     fn claims_and_parked_calls() {
-        let c = Counters::new(routes());
-        c.claims_created(Severity::Soft, 3);
-        c.claims_created(Severity::Hard, 1);
-        c.claims_conflicts(2);
-        c.claims_released(4);
-        c.parked();
-        c.parked();
-        c.unparked();
+        let c = Arc::new(Counters::new(routes()));
+        c.add(Counts { created: [2, 1], conflicts: 2, released: 3 });
+        c.add(Counts { created: [1, 0], conflicts: 0, released: 1 });
+        let post = place("POST", "/claims");
+        let one = Waiting::new(&c, c.asked("POST", post));
+        let two = Waiting::new(&c, c.asked("POST", post));
+        one.tally()(200);
+        drop(two);
         let text = c.text(Some("x 1\n"));
         for line in [
             "claims_created_total{severity=\"soft\"} 3.0",
@@ -350,6 +353,9 @@ mod tests {
             "claims_conflicts_total 2.0",
             "claims_released_total 4.0",
             "coord_parked_calls 1.0",
+            "http_requests_total{method=\"POST\",path=\"/claims\",status=\"200\"} 1.0",
+            "coord_http_request_duration_seconds_count{class=\"wait\"} 1.0",
+            "coord_http_request_duration_seconds_count{class=\"write\"} 0.0",
             "coord_database_up 1.0",
             "x 1",
         ] {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TeamClaim;
 use crate::lease::surely_held;
 use crate::time::Millis;
 
@@ -168,6 +169,9 @@ pub struct Lock {
     /// The conversation of its session that it was granted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
+    /// What a team claim has beyond this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<Box<TeamClaim>>,
     /// When it ended; absent while it is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Millis>,

@@ -1,6 +1,7 @@
 //! The rules: commands and queries over the store. Each function gets an open transaction (or a
 //! view), the moment and the asker's wish, and says what became of it. No HTTP, no SQL, no clock.
 
+mod areas;
 pub mod claims;
 pub mod components;
 pub mod decisions;
@@ -8,11 +9,15 @@ mod events;
 pub mod feed;
 mod fields;
 pub mod files;
+pub mod hotspots;
+pub mod inbox;
 pub mod messages;
 mod notices;
 pub mod once;
 pub mod reaping;
 pub mod receipts;
+pub mod repos;
+pub mod requests;
 pub mod rules;
 pub mod sessions;
 mod settle;
@@ -51,6 +56,10 @@ pub struct Cx<'a> {
     pub waited: Duration,
     /// The answer is for this workstation alone: the server will settle it later (G27).
     pub provisional: bool,
+    /// Whoever asks can be kept waiting for the answer.
+    pub may_wait: bool,
+    /// It waits without a connection, and has to say now and then that it is still there.
+    pub polls: bool,
 }
 
 impl<'a> Cx<'a> {
@@ -65,6 +74,8 @@ impl<'a> Cx<'a> {
             late: false,
             waited: Duration::ZERO,
             provisional: false,
+            may_wait: false,
+            polls: false,
         }
     }
 }

@@ -68,6 +68,19 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// How often the engine decided something by itself since a moment, by project and type.
+    pub fn auto_events_since(&self, since: Millis) -> Stored<Vec<(String, String, i64)>> {
+        self.rows(
+            "SELECT project_key, event_type, COUNT(*) FROM team_event
+             WHERE event_type IN ('auto-coexist', 'auto-narrow') AND created_at >= ?1
+             GROUP BY project_key, event_type",
+            [since.0],
+            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
+        )
+    }
+}
+
 impl Tx<'_> {
     /// Adds an event.
     pub fn add_event(&self, e: &EventRow) -> Stored<()> {

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use coord_tests::raw::Ask;
-use coord_tests::server::{Setup, TestServer, faces, on_each_face};
+use coord_tests::server::{Setup, TestServer, eventually, faces, on_each_face};
 use serde_json::json;
 
 use super::shorthand::claim;
@@ -75,7 +77,7 @@ impl Metrics {
     fn histograms_add_up(&self) {
         let name = "coord_http_request_duration_seconds";
         assert_eq!(self.kinds[name], "histogram");
-        for class in ["read", "write", "stream", "probe", "none"] {
+        for class in ["read", "write", "stream", "wait", "probe", "none"] {
             let prefix = format!("{name}_bucket{{class=\"{class}\",le=\"");
             let mut buckets: Vec<(f64, u64)> = self
                 .samples
@@ -246,6 +248,77 @@ fn gauges_say_what_there_is_now() {
             assert_eq!(m.value(&format!("coord_webhook_outbox{{state=\"{state}\"}}")), 0);
         }
     });
+}
+
+/// Asks for a team claim, and waits for it when told how long.
+fn team_claim(engineer: &str, wait_seconds: Option<u32>) -> Ask {
+    let body = json!({"engineer": engineer, "repo": "o/r", "session_id": format!("{engineer}/1"),
+        "wait_seconds": wait_seconds, "claims": [{"type": "file", "pattern": "src/x.rs"}]});
+    Ask::new("POST", "/claims").json(&body)
+}
+
+#[test]
+fn claims_are_counted_when_they_are_committed() {
+    on_each_face(|s| {
+        let granted = s.ask(team_claim("alice", None)).expect(200);
+        s.ask(team_claim("bob", None)).expect(409);
+        let m = Metrics::of(s);
+        assert_eq!(m.value("claims_created_total{severity=\"soft\"}"), 1);
+        assert_eq!(m.value("claims_created_total{severity=\"hard\"}"), 0);
+        assert_eq!(m.value("claims_conflicts_total"), 1);
+        assert_eq!(m.value("claims_released_total"), 0);
+        let ids = json!({"claim_ids": granted["claim_ids"]});
+        s.post("/claims/release", &ids).expect(200);
+        s.post("/claims/release", &ids).expect(200);
+        let m = Metrics::of(s);
+        assert_eq!(m.value("claims_released_total"), 1);
+        assert_eq!(m.requests("POST", "/claims", 200), 1);
+        assert_eq!(m.requests("POST", "/claims", 409), 1);
+    });
+}
+
+#[test]
+fn who_waits_is_counted_as_waiting_and_then_with_the_answer() {
+    on_each_face(|s| {
+        let granted = s.ask(team_claim("alice", None)).expect(200);
+        let waits = |n| {
+            eventually(Duration::from_secs(5), "the gauges follow", || {
+                let m = Metrics::of(s);
+                (m.value("coord_parked_calls"), m.value("coord_queue_waiting")) == (n, n)
+            });
+        };
+        thread::scope(|scope| {
+            let bob = scope.spawn(|| s.ask(team_claim("bob", Some(60))));
+            waits(1);
+            // It is not answered yet.
+            assert_eq!(Metrics::of(s).requests("POST", "/claims", 200), 1);
+            s.post("/claims/release", &json!({"claim_ids": granted["claim_ids"]})).expect(200);
+            bob.join().unwrap().expect(200);
+        });
+        waits(0);
+        let m = Metrics::of(s);
+        assert_eq!(m.requests("POST", "/claims", 200), 2);
+        assert_eq!(m.value("claims_created_total{severity=\"soft\"}"), 2);
+        let count = |class| {
+            m.value(&format!("coord_http_request_duration_seconds_count{{class=\"{class}\"}}"))
+        };
+        assert_eq!((count("wait"), count("write")), (1, 2));
+    });
+}
+
+#[test]
+fn who_hangs_up_does_not_wait_any_more() {
+    let s = TestServer::start("axum");
+    s.ask(team_claim("alice", None)).expect(200);
+    let parked = || Metrics::of(&s).value("coord_parked_calls");
+    let mut conn = s.conn();
+    conn.send(&team_claim("bob", Some(60)).bytes("localhost")).unwrap();
+    eventually(Duration::from_secs(5), "it waits", || parked() == 1);
+    drop(conn);
+    eventually(Duration::from_secs(5), "it is gone", || parked() == 0);
+    let m = Metrics::of(&s);
+    assert_eq!(m.requests("POST", "/claims", 200), 1);
+    assert_eq!(m.value("coord_http_request_duration_seconds_count{class=\"wait\"}"), 0);
 }
 
 #[test]

@@ -48,10 +48,26 @@ CREATE TABLE waiter (
   alive_until       INTEGER,
   decided_at        INTEGER,
   -- JSON list of the claims that it was granted.
-  granted           TEXT
+  granted           TEXT,
+  -- What its caller is told when it gets nothing.
+  answer            TEXT
 ) STRICT;
-CREATE INDEX waiter_waiting ON waiter (project_key, seq) WHERE state = 'waiting';
 CREATE INDEX waiter_until ON waiter (expires_at) WHERE state = 'waiting';
+CREATE INDEX waiter_engineer ON waiter (engineer) WHERE state = 'waiting';
+CREATE INDEX waiter_session ON waiter (session_id) WHERE state = 'waiting';
+-- What each that waits wants: it comes before those who ask later.
+CREATE TABLE waiter_item (
+  project_key TEXT NOT NULL,
+  anchor      TEXT NOT NULL,
+  waiter      TEXT NOT NULL,
+  at          INTEGER NOT NULL,
+  resource    TEXT NOT NULL,
+  symbols     TEXT,
+  narrowable  INTEGER NOT NULL,
+  hard        INTEGER NOT NULL,
+  PRIMARY KEY (project_key, anchor, waiter, at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX waiter_item_of ON waiter_item (waiter);
 -- What each waits for: claims, and waiters before it.
 CREATE TABLE waits_for (
   waiter TEXT NOT NULL,
