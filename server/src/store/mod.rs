@@ -7,6 +7,7 @@ mod claims;
 mod components;
 mod decisions;
 mod feed;
+mod gauges;
 mod guard;
 mod messages;
 mod meta;
@@ -16,6 +17,7 @@ mod sessions;
 mod team_events;
 mod todos;
 mod waiters;
+mod webhooks;
 mod work;
 
 use std::cell::RefCell;
@@ -41,6 +43,7 @@ pub use requests::{RequestFilter, RequestRow};
 pub use sessions::ENDED;
 pub use team_events::EventRow;
 pub use waiters::{WaiterItem, WaiterRow, WaiterState};
+pub use webhooks::{DeliveryRow, DueDelivery};
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
 /// fault; answered with 503.
@@ -96,6 +99,17 @@ pub struct Counts {
     pub conflicts: u64,
     /// Team claims released by request.
     pub released: u64,
+}
+
+impl Counts {
+    /// With these, too.
+    pub fn add(&mut self, more: Self) {
+        for (n, more) in self.created.iter_mut().zip(more.created) {
+            *n += more;
+        }
+        self.conflicts += more.conflicts;
+        self.released += more.released;
+    }
 }
 
 impl<'c> View<'c> {
