@@ -1,10 +1,12 @@
 //! `coord-mcp-server` 0.27.1, unmodified: its programs judge our server, its service is the yardstick.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -111,7 +113,15 @@ impl Drop for Service {
     }
 }
 
-/// A port that was free a moment ago: the service cannot be asked to choose one and tell it.
+/// A port that was free a moment ago and was given to no other service of this process: it cannot
+/// be asked to choose one and tell it.
 fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        if given.insert(address.port()) {
+            return Ok(address);
+        }
+    }
 }

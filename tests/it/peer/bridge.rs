@@ -101,7 +101,7 @@ pub(super) fn agents<const N: usize>(
 
 #[test]
 fn it_has_its_eleven_tools() {
-    let Some((_, [mut bridge])) = agents("peer::bridge", ["alice"]) else { return };
+    let Some((_s, [mut bridge])) = agents("peer::bridge", ["alice"]) else { return };
     let tools = bridge.client.tools();
     let mut names: Vec<&str> = tools.iter().filter_map(|t| t["name"].as_str()).collect();
     names.sort_unstable();

@@ -19,20 +19,20 @@ fn assert_refused(said: &Value, options: &[&str]) {
     assert_eq!(said["options"], json!(options));
 }
 
-fn listed(bridge: &mut Bridge, arguments: Value) -> Vec<Value> {
-    rows(&bridge.call("list_claims", &arguments), "claims")
+fn listed(bridge: &mut Bridge, arguments: &Value) -> Vec<Value> {
+    rows(&bridge.call("list_claims", arguments), "claims")
 }
 
 #[test]
 fn claim_list_release() {
-    let Some((_, [mut a, mut b])) = agents("peer::claiming", ["alice", "bob"]) else { return };
+    let Some((_s, [mut a, mut b])) = agents("peer::claiming", ["alice", "bob"]) else { return };
     let said = a.claim(json!({"patterns": ["src/auth/login.ts", "docs/**"], "branch": "b1",
         "description": "auth work", "shared_files": ["package.json"], "ttl_hours": 6}));
     assert_eq!(keys(&said), ANSWER);
     assert_eq!((&said["conflicts"], &said["options"]), (&json!([]), &json!([])));
     let ids = said["claim_ids"].as_array().unwrap().clone();
     assert_eq!(ids.len(), 3);
-    let claims = listed(&mut b, json!({}));
+    let claims = listed(&mut b, &json!({}));
     for (id, (pattern, kind)) in ids.iter().zip([
         ("src/auth/login.ts", "file"),
         ("docs/**", "file"),
@@ -48,24 +48,24 @@ fn claim_list_release() {
         assert_eq!(claim["narrowable"], json!(i32::from(kind == "file")));
         assert_eq!(claim["released_at"], Value::Null);
     }
-    assert_eq!(listed(&mut b, json!({"engineer": "alice"})).len(), 3);
-    assert_eq!(listed(&mut b, json!({"engineer": "nobody"})), [Value::Null; 0]);
-    assert_eq!(listed(&mut b, json!({"module": "AUTH"})).len(), 1, "any case, any part");
+    assert_eq!(listed(&mut b, &json!({"engineer": "alice"})).len(), 3);
+    assert_eq!(listed(&mut b, &json!({"engineer": "nobody"})), [Value::Null; 0]);
+    assert_eq!(listed(&mut b, &json!({"module": "AUTH"})).len(), 1, "any case, any part");
     // Somebody else's name releases nothing, an unknown id neither.
     let release = |ids: &[Value], who: &str| json!({"claim_ids": ids, "engineer": who});
     assert_eq!(b.call("release_claims", &release(&ids, "bob")), json!({"released": 0}));
     assert_eq!(a.call("release_claims", &release(&[json!("nope")], "alice"))["released"], 0);
     assert_eq!(a.call("release_claims", &release(&ids[..1], "alice"))["released"], 1);
     assert_eq!(a.call("release_claims", &release(&ids, "alice"))["released"], 2);
-    assert_eq!(listed(&mut b, json!({})), [Value::Null; 0]);
-    let ended = listed(&mut b, json!({"active_only": false}));
+    assert_eq!(listed(&mut b, &json!({})), [Value::Null; 0]);
+    let ended = listed(&mut b, &json!({"active_only": false}));
     assert_eq!(ended.len(), 3);
     assert!(ended.iter().all(|c| c["released_at"].is_string()), "{ended:?}");
 }
 
 #[test]
 fn a_conflict_names_the_holder() {
-    let Some((_, [mut a, mut b])) = agents("peer::claiming", ["alice", "bob"]) else { return };
+    let Some((_s, [mut a, mut b])) = agents("peer::claiming", ["alice", "bob"]) else { return };
     let id = a.claimed("src/auth/login.ts");
     let said = b.claim(json!({"patterns": ["free.ts", "src/auth/login.ts"]}));
     assert_refused(&said, &AFTER_CONFLICT);
@@ -77,7 +77,7 @@ fn a_conflict_names_the_holder() {
     assert_eq!((&holder["scope_type"], &holder["symbols"]), (&json!("file"), &Value::Null));
     assert!(!conflicts[0]["overlap"].as_array().unwrap().is_empty());
     // All or nothing: the free file was not taken.
-    assert_eq!(listed(&mut a, json!({})).len(), 1);
+    assert_eq!(listed(&mut a, &json!({})).len(), 1);
     // The session that holds it is never in its own way, also not under another name.
     let said =
         a.call("claim_files", &json!({"engineer": "a sub-agent", "patterns": ["src/auth/*"]}));
@@ -86,7 +86,7 @@ fn a_conflict_names_the_holder() {
 
 #[test]
 fn looking_before_claiming() {
-    let Some((_, [mut a, mut b])) = agents("peer::claiming", ["alice", "bob"]) else { return };
+    let Some((_s, [mut a, mut b])) = agents("peer::claiming", ["alice", "bob"]) else { return };
     let look = json!({"files": ["src/auth/login.ts", "x.ts"], "engineer": "bob"});
     let free = json!({"has_conflicts": false, "conflicts": [], "safe_to_proceed": true,
         "safe": true, "suggestion": null});
@@ -170,7 +170,7 @@ fn a_file_claim_gives_way_to_symbols_unless_it_says_no() {
 
 #[test]
 fn refused_at_the_door() {
-    let Some((_, [mut a])) = agents("peer::claiming", ["alice"]) else { return };
+    let Some((_s, [mut a])) = agents("peer::claiming", ["alice"]) else { return };
     for pattern in ["", "  ", "!src/x.ts"] {
         let said = a.claim(json!({"patterns": [pattern]}));
         assert_refused(&said, &["narrow_claim"]);
@@ -203,7 +203,7 @@ fn a_session_ends_with_all_it_holds() {
     assert_eq!(b.call("release_session", &json!({"session_id": "nobody"})), json!({"released": 0}));
     assert_eq!(a.call("release_session", &json!({})), json!({"released": 2}));
     assert_eq!(a.call("release_session", &json!({})), json!({"released": 0}));
-    assert_eq!(listed(&mut a, json!({})).len(), 1);
+    assert_eq!(listed(&mut a, &json!({})).len(), 1);
     // A session may end another one that was left behind.
     assert_eq!(a.call("release_session", &json!({"session_id": "s-bob"})), json!({"released": 1}));
     assert_eq!(s.claims_of("bob"), [Value::Null; 0]);

@@ -335,7 +335,7 @@ fn ownership() {
                     .body(text),
             )
         };
-        assert_eq!(put(yaml).expect(200), json!({"ok": true, "rules": 2}));
+        assert_eq!(put(yaml).expect(200), json!({"ok": true, "rules": 3}), "one for each path");
         let kept = s.get("/config/ownership");
         assert_eq!((kept.status, kept.text()), (200, yaml.to_owned()));
         assert!(
