@@ -43,6 +43,8 @@ impl Bridge {
             .env("COORD_API_URL", s.url())
             .env("COORD_AUTH_TOKEN", TOKEN)
             .env("COORD_USER", engineer)
+            // Without its optional grammars it fails on a file that it could read.
+            .env("COORD_SYMBOL_PARSER", "regex")
             .env("COORD_SESSION_ID", format!("s-{engineer}"));
         Self { client: Client::start(command), folder, engineer: engineer.to_owned() }
     }
