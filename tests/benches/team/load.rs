@@ -5,7 +5,7 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use coord_tests::raw::Conn;
+use coord_tests::raw::{Ask, Conn};
 use coord_tests::series::Series;
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ const BATCH: usize = 500;
 const ROUND: usize = 10;
 /// How long one kind of question is asked; a round that has begun asks each connection once at least.
 const BOX: Duration = Duration::from_secs(4);
+/// A connection that was silent for longer is opened anew: the other side closes it after five
+/// seconds, and waits for the slowest of a round can be longer.
+const SILENCE: Duration = Duration::from_secs(2);
 /// First file that nobody holds.
 const FREE: usize = 1_000_000;
 
@@ -50,13 +53,15 @@ pub(crate) fn run(side: &Side, work: Work, connections: usize) -> Load {
         over: AtomicBool::new(false),
         busy: Mutex::new(Duration::ZERO),
     };
-    let ask = |k: usize| Asker { conn: side.conn(), work, engineer: k, next: FREE * (k + 1) };
-    let all: Vec<Duration> = thread::scope(|scope| {
+    let askers = (0..connections).map(|k| Asker::new(side, work, k));
+    let done: Vec<Asker> = thread::scope(|scope| {
         let rounds = &rounds;
-        let threads: Vec<_> =
-            (0..connections).map(|k| scope.spawn(move || ask(k).all(rounds))).collect();
-        threads.into_iter().flat_map(|t| t.join().expect("an asker")).collect()
+        let threads: Vec<_> = askers.map(|a| scope.spawn(move || a.all(rounds))).collect();
+        threads.into_iter().map(|t| t.join().expect("an asker")).collect()
     });
+    let faults: Vec<&String> = done.iter().flat_map(|a| &a.faults).collect();
+    assert!(faults.is_empty(), "{} over {connections}: {faults:?}", work.name());
+    let all: Vec<Duration> = done.into_iter().flat_map(|a| a.took).collect();
     let busy = rounds.busy.into_inner().unwrap_or_else(PoisonError::into_inner);
     Load { n: all.len(), took: Series::of(all), busy }
 }
@@ -69,29 +74,47 @@ struct Rounds {
     busy: Mutex<Duration>,
 }
 
-struct Asker {
+/// Asks over one connection. It notes what goes wrong and goes on: the others would wait for it at
+/// the line for ever.
+struct Asker<'a> {
+    side: &'a Side,
     conn: Conn,
+    answered: Instant,
     work: Work,
     engineer: usize,
     /// The next file of its own.
     next: usize,
+    took: Vec<Duration>,
+    faults: Vec<String>,
 }
 
-impl Asker {
+impl<'a> Asker<'a> {
+    fn new(side: &'a Side, work: Work, engineer: usize) -> Self {
+        Self {
+            side,
+            conn: side.conn(),
+            answered: Instant::now(),
+            work,
+            engineer,
+            next: FREE * (engineer + 1),
+            took: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
     /// All begin and end each round together.
-    fn all(mut self, rounds: &Rounds) -> Vec<Duration> {
-        let mut took = Vec::new();
+    fn all(mut self, rounds: &Rounds) -> Self {
         loop {
             // One looks at the clock for all.
             if rounds.line.wait().is_leader() {
                 rounds.over.store(Instant::now() >= rounds.until, Ordering::Relaxed);
             }
             rounds.line.wait();
-            if rounds.over.load(Ordering::Relaxed) && !took.is_empty() {
-                return took;
+            if rounds.over.load(Ordering::Relaxed) {
+                return self;
             }
             let began = Instant::now();
-            let held = self.round(rounds.until, &mut took);
+            let held = self.round(rounds.until);
             if rounds.line.wait().is_leader() {
                 *rounds.busy.lock().unwrap_or_else(PoisonError::into_inner) += began.elapsed();
             }
@@ -99,7 +122,7 @@ impl Asker {
         }
     }
 
-    fn round(&mut self, until: Instant, took: &mut Vec<Duration>) -> Vec<Value> {
+    fn round(&mut self, until: Instant) -> Vec<Value> {
         let mut held = Vec::new();
         for asked in 0..ROUND {
             if asked > 0 && Instant::now() >= until {
@@ -107,12 +130,10 @@ impl Asker {
             }
             let ask = self.work.ask(self.engineer, self.next);
             self.next += 1;
-            let began = Instant::now();
-            let answer = self.conn.ask(&ask).expect("an answer");
-            took.push(began.elapsed());
-            assert_eq!(answer.status, 200, "{}", answer.text());
+            let (took, body) = self.ask(&ask);
+            self.took.push(took);
             if self.work == Work::Claim {
-                held.push(answer.json()["claim_ids"][0].clone());
+                held.push(body["claim_ids"][0].clone());
             }
         }
         held
@@ -120,9 +141,32 @@ impl Asker {
 
     fn let_go(&mut self, held: &[Value]) {
         if !held.is_empty() {
-            let ask = post("/claims/release", &json!({"claim_ids": held}));
-            let released = self.conn.ask(&ask).expect("an answer").expect(200);
-            assert_eq!(released["released"], held.len());
+            let (_, body) = self.ask(&post("/claims/release", &json!({"claim_ids": held})));
+            if body["released"] != held.len() {
+                self.faults.push(format!("not released: {body}"));
+            }
         }
+    }
+
+    /// How long an answer took, and for a claim or a release what it says.
+    fn ask(&mut self, ask: &Ask) -> (Duration, Value) {
+        if self.answered.elapsed() > SILENCE {
+            self.conn = self.side.conn();
+        }
+        let began = Instant::now();
+        let answer = self.conn.ask(ask);
+        self.answered = Instant::now();
+        let took = self.answered - began;
+        match answer {
+            Ok(a) if a.status == 200 && self.work == Work::Claim => (took, a.json()),
+            Ok(a) if a.status == 200 => (took, Value::Null),
+            Ok(a) => (took, self.fault(a.text())),
+            Err(e) => (took, self.fault(e.to_string())),
+        }
+    }
+
+    fn fault(&mut self, what: String) -> Value {
+        self.faults.push(what);
+        Value::Null
     }
 }
