@@ -4,6 +4,7 @@
 //! socket is touched. Time arrives as [`time::Millis`], randomness as bytes, and the edges
 //! ([`edge::Clock`], [`edge::Rng`]) are traits that others implement.
 
+pub mod claim;
 pub mod edge;
 pub mod exit;
 pub mod glob;
@@ -14,5 +15,6 @@ pub mod path;
 pub mod request;
 pub mod resource;
 pub mod session;
+pub mod symbol;
 pub mod time;
 pub mod wire;

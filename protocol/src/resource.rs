@@ -1,7 +1,9 @@
 //! What a claim is on: a canonical resource name, or a glob. Two resources conflict when they are
 //! the same name or their languages intersect (design 5); one rule for locks, hooks and claims.
 
-use crate::glob::{Pattern, intersection};
+use std::borrow::Cow;
+
+use crate::glob::{Pattern, below, covers, intersection};
 use crate::path::{BadResource, canonical, canonical_literal};
 
 /// A resource in canonical form.
@@ -9,7 +11,23 @@ use crate::path::{BadResource, canonical, canonical_literal};
 pub struct Resource {
     canonical: String,
     glob: Option<Pattern>,
+    /// It may be a folder, and then means what lies below it too.
+    or_below: bool,
 }
+
+/// Where an index over [`Resource::anchor`] has to be searched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Anchors {
+    /// These texts.
+    pub exact: Vec<String>,
+    /// From the first, included, to the second, excluded; by bytes.
+    pub ranges: Vec<(String, String)>,
+}
+
+/// What no anchor is greater than.
+const LAST: &str = "\u{10ffff}";
+/// How a name at any depth begins.
+const ANYWHERE: &str = "**/";
 
 impl Resource {
     /// Reads what a caller sent; patterns are recognised by their characters.
@@ -23,12 +41,32 @@ impl Resource {
         } else {
             None
         };
-        Ok(Self { canonical, glob })
+        Ok(Self { canonical, glob, or_below: false })
+    }
+
+    /// Reads the pattern of a team claim: a line of gitignore (peer_api.md, section 5). Without a `/`
+    /// it is a name at any depth; a plain name means what lies below it too; a leading `/` says that it
+    /// begins at the top.
+    pub fn claim(raw: &str) -> Result<Self, BadResource> {
+        let canonical = canonical(raw)?;
+        let from_top = raw.trim().starts_with(['/', '\\']) || canonical.contains('/');
+        if from_top || canonical == "**" {
+            return Self::claimed(&canonical);
+        }
+        Self::claimed(&format!("{ANYWHERE}{canonical}"))
+    }
+
+    /// The same from its canonical text.
+    pub fn claimed(canonical: &str) -> Result<Self, BadResource> {
+        let read = Self::parse(canonical)?;
+        let glob = read.glob.map(|g| g.or_literal(canonical));
+        let or_below = canonical != "**" && !canonical.ends_with("/**");
+        Ok(Self { glob, or_below, ..read })
     }
 
     /// A name or path that means exactly itself, whatever characters it holds: `app/[id]/page.tsx`.
     pub fn literal(raw: &str) -> Result<Self, BadResource> {
-        Ok(Self { canonical: canonical_literal(raw)?, glob: None })
+        Ok(Self { canonical: canonical_literal(raw)?, glob: None, or_below: false })
     }
 
     /// The canonical text.
@@ -52,13 +90,78 @@ impl Resource {
         }
     }
 
+    /// What an index keeps of it: its literal prefix, or `**/name` for a name at any depth.
+    pub fn anchor(&self) -> &str {
+        if self.name_anywhere().is_some() { &self.canonical } else { self.literal_prefix() }
+    }
+
+    /// The plain name that it means at any depth.
+    pub fn name_anywhere(&self) -> Option<&str> {
+        self.canonical
+            .strip_prefix(ANYWHERE)
+            .filter(|name| self.is_glob() && !name.contains('/') && !Pattern::has_meta(name))
+    }
+
+    /// Where in an index of anchors everything stands that may touch this: a superset.
+    pub fn anchors(&self) -> Anchors {
+        let prefix = self.literal_prefix();
+        if prefix.is_empty() {
+            return Anchors { exact: Vec::new(), ranges: vec![(String::new(), LAST.to_owned())] };
+        }
+        let ends = prefix.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
+        let mut exact = vec![String::new()];
+        exact.extend(ends.chain([prefix.len()]).map(|end| prefix[..end].to_owned()));
+        let mut ranges = Vec::new();
+        if self.is_glob() {
+            ranges.push((ANYWHERE.to_owned(), "**0".to_owned()));
+        } else {
+            exact.extend(prefix.split('/').map(|name| format!("{ANYWHERE}{name}")));
+        }
+        if self.is_glob() || self.or_below {
+            // '0' is the character behind '/'.
+            ranges.push((format!("{prefix}/"), format!("{prefix}0")));
+        }
+        Anchors { exact, ranges }
+    }
+
     /// A path that both mean, or `None` when they do not touch.
     pub fn overlap(&self, other: &Self) -> Option<String> {
-        match (&self.glob, &other.glob) {
+        let met = match (&self.glob, &other.glob) {
             (None, None) => (self.canonical == other.canonical).then(|| self.canonical.clone()),
             (Some(g), None) => g.matches(&other.canonical).then(|| other.canonical.clone()),
             (None, Some(g)) => g.matches(&self.canonical).then(|| self.canonical.clone()),
             (Some(a), Some(b)) => intersection(a, b),
+        };
+        met.or_else(|| self.above(other)).or_else(|| other.above(self))
+    }
+
+    /// A path of `other` that lies below this, where this may be a folder.
+    fn above(&self, other: &Self) -> Option<String> {
+        if !self.or_below {
+            return None;
+        }
+        if let (None, None) = (&self.glob, &other.glob) {
+            let rest = other.canonical.strip_prefix(&self.canonical)?;
+            return rest.starts_with('/').then(|| other.canonical.clone());
+        }
+        below(&self.pattern(), &other.pattern())
+    }
+
+    /// Whether every path of `inner` is one of this. Sound, not complete: see [`covers`].
+    pub fn covers(&self, inner: &Self) -> bool {
+        self == inner
+            || covers(&self.pattern(), &inner.pattern())
+            || (self.or_below && covers(&self.everything_below(), &inner.pattern()))
+    }
+
+    fn everything_below(&self) -> Pattern {
+        self.pattern().with_everything_below()
+    }
+
+    fn pattern(&self) -> Cow<'_, Pattern> {
+        match &self.glob {
+            Some(g) => Cow::Borrowed(g),
+            None => Cow::Owned(Pattern::literal(&self.canonical)),
         }
     }
 }
@@ -96,5 +199,100 @@ mod tests {
         assert_eq!(r("*.rs").literal_prefix(), "");
         assert_eq!(r("src/a.rs").literal_prefix(), "src/a.rs");
         assert_eq!(r("src/lib/").literal_prefix(), "src/lib");
+    }
+
+    fn c(s: &str) -> Resource {
+        Resource::claim(s).unwrap()
+    }
+
+    #[test]
+    fn claims_are_lines_of_gitignore() {
+        let meets = |a: &str, b: &str| {
+            let one = c(a).overlap(&c(b));
+            assert_eq!(one.is_some(), c(b).overlap(&c(a)).is_some(), "{a} with {b}");
+            one.is_some()
+        };
+        for (a, b) in [
+            ("login.ts", "src/auth/login.ts"),
+            ("src/auth", "src/auth/x.ts"),
+            ("auth", "src/auth/x.ts"),
+            ("./src/a.ts", "src//a.ts"),
+            ("src/**", "**/login.ts"),
+            ("src/**/x.ts", "src/a/**"),
+            ("src/a*", "src/*b"),
+            ("src/*_test.py", "src/test_*.py"),
+            ("a/*/c", "a/b/*"),
+            ("src/auth/", "login.ts"),
+            ("app/[id]/page.tsx", "app/[id]"),
+            ("app/[z]/page.tsx", "app/[z]/page.tsx"),
+        ] {
+            assert!(meets(a, b), "{a} with {b}");
+        }
+        for (a, b) in [
+            ("README.md", "LICENSE"),
+            ("src/auth/login.ts", "README.md"),
+            ("/login.ts", "src/login.ts"),
+            ("src/a.ts", "src/b.ts"),
+            ("src/auth", "src/authors.ts"),
+            ("src/*.ts", "src/sub/x.ts"),
+            ("docs/", "src/docs/x"),
+            ("a/**", "b/**"),
+        ] {
+            assert!(!meets(a, b), "{a} with {b}");
+        }
+        assert!(c("src/auth").overlap(&r("src/auth/x.ts")).is_some());
+        assert!(r("src/auth").overlap(&c("src/auth/x.ts")).is_none());
+        let page = Resource::literal("app/[id]/page.tsx").unwrap();
+        assert!(c("app/[id]/page.tsx").overlap(&page).is_some());
+    }
+
+    #[test]
+    fn what_a_claim_covers() {
+        assert!(c("src/auth").covers(&c("src/auth/x.ts")));
+        assert!(c("src/**").covers(&c("src/auth")));
+        assert!(!c("src/auth/x.ts").covers(&c("src/auth")));
+        assert!(!r("src/auth").covers(&c("src/auth/x.ts")));
+    }
+
+    #[test]
+    fn the_index_finds_whatever_touches() {
+        let found = |a: &Anchors, anchor: &str| {
+            a.exact.iter().any(|e| e == anchor)
+                || a.ranges.iter().any(|(lo, hi)| lo.as_str() <= anchor && anchor < hi.as_str())
+        };
+        let texts = [
+            "src",
+            "src/auth",
+            "src/auth/login.ts",
+            "login.ts",
+            "auth",
+            "**",
+            "src/**",
+            "*.ts",
+            "src/a*",
+            "src/*b",
+            "**/auth/**",
+            "a/*/c",
+            "a/b/*",
+            "/login.ts",
+            "src/{a,b}/x",
+            "{src,lib}/x",
+            "src0",
+            "docs/",
+            "app/[id]/p",
+            "lib/auth/x",
+        ];
+        let mut met = 0;
+        for a in texts {
+            for b in texts {
+                for (x, y) in [(c(a), c(b)), (c(a), r(b)), (r(a), c(b)), (r(a), r(b))] {
+                    if x.overlap(&y).is_some() {
+                        met += 1;
+                        assert!(found(&x.anchors(), y.anchor()), "{a} does not find {b}");
+                    }
+                }
+            }
+        }
+        assert!(met > 200, "{met}");
     }
 }

@@ -15,11 +15,12 @@ use coord_protocol::time::Millis;
 use rusqlite::Connection;
 use tracing::{error, info, warn};
 
-use crate::api::{self, Call, Follow, Handler, Matched, Reply, Routed};
+use crate::api::{self, Call, Follow, Handler, Matched, Reply, Resume, Routed};
 use crate::edge::{LeaseClock, OsRng, SystemClock};
 use crate::http::gate::Gate;
+use crate::parked::{Hold, Lefts, Slot};
 use crate::pulse::{Listener, Pulse};
-use crate::service::once::{Told, forget_old_keys};
+use crate::service::once::{Parked, Told, forget_old_keys};
 use crate::service::{Answer, Cx, Rules};
 use crate::start::begin;
 use crate::store::{Store, StoreError, Stored, Tx, View};
@@ -36,6 +37,8 @@ const FORGET_EVERY: usize = 10_000;
 const TOUCHED_MAX: usize = 10_000;
 /// Without work, the time is noted this often.
 const TICK: Duration = Duration::from_mins(1);
+/// While anybody waits, claims that are over by time are looked for this often.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a health probe waits for the writer.
 const PROBE_WAIT: Duration = Duration::from_millis(900);
 /// Exit status when the disk failed a sync: what is on it is no longer known (G34).
@@ -65,7 +68,7 @@ enum Look {
 }
 
 enum Job {
-    Write(Box<Work<WriteHandler>>),
+    Write(Box<Work<WriteHandler>>, Option<Resume>),
     /// A session read its mail: it is alive. Nobody waits for this.
     Touch(String),
     /// Can the writer begin a transaction?
@@ -90,6 +93,15 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// A call that waits for its answer.
+struct ParkedCall {
+    call: Call,
+    params: Vec<String>,
+    resume: Resume,
+    parked: Parked,
+    slot: Arc<Slot>,
+}
+
 impl Engine {
     /// Starts writer and readers over an open store.
     pub fn start(store: Store, rules: Rules, gate: Gate) -> Stored<Self> {
@@ -109,6 +121,10 @@ impl Engine {
             clock: Arc::clone(&clock),
             since_forget: 0,
             changes_before: 0,
+            parked: HashMap::new(),
+            woken: Vec::new(),
+            lefts: Lefts::default(),
+            looked_at: clock.now(),
         };
         let (reads, asked) = sync_channel(WAITING_MAX);
         let asked = Arc::new(Mutex::new(asked));
@@ -169,7 +185,11 @@ impl Engine {
         };
         match handler {
             Handler::Write(handler) => {
-                self.submit(Job::Write(Box::new(Work { call, handler, params, done })));
+                self.submit(Job::Write(Box::new(Work { call, handler, params, done }), None));
+            }
+            Handler::Park { start, resume } => {
+                let work = Work { call, handler: start, params, done };
+                self.submit(Job::Write(Box::new(work), Some(resume)));
             }
             Handler::Read(handler) => {
                 self.note_reader(&call);
@@ -210,7 +230,7 @@ impl Engine {
         match self.inner.writes.try_send(job) {
             Ok(()) => {}
             Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => match job {
-                Job::Write(w) => (w.done)(Reply::unavailable("Server")),
+                Job::Write(w, _) => (w.done)(Reply::unavailable("Server")),
                 Job::Touch(session) => {
                     let touched = self.inner.touched.lock();
                     touched.unwrap_or_else(PoisonError::into_inner).remove(&session);
@@ -282,14 +302,33 @@ struct Writer {
     since_forget: usize,
     /// Rows that the connection had changed when the last group was committed.
     changes_before: u64,
+    /// Calls that wait for their answers.
+    parked: HashMap<String, ParkedCall>,
+    /// Those of them that may have one now.
+    woken: Vec<String>,
+    /// Those whose callers are gone.
+    lefts: Lefts,
+    /// When somebody last looked after those who wait.
+    looked_at: Millis,
+}
+
+/// Replies of a group, which go out after its commit.
+#[derive(Default)]
+struct Replies {
+    direct: Vec<(Done, Reply)>,
+    /// To parked calls.
+    late: Vec<(String, Reply)>,
+    /// Calls that were parked in this group.
+    begun: Vec<String>,
 }
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         loop {
-            match jobs.recv_timeout(TICK) {
+            match jobs.recv_timeout(if self.parked.is_empty() { TICK } else { LOOK_EVERY }) {
                 Ok(first) => group.push(first),
+                Err(RecvTimeoutError::Timeout) if !self.parked.is_empty() => {}
                 Err(RecvTimeoutError::Timeout) => {
                     self.keep_time();
                     continue;
@@ -329,47 +368,31 @@ impl Writer {
 
     /// One transaction for the whole group; replies go out after its commit. True: stop.
     fn run_group(&mut self, group: impl Iterator<Item = Job>) -> bool {
-        let mut replies: Vec<(Done, Reply)> = Vec::new();
+        let mut replies = Replies::default();
         let mut probes: Vec<SyncSender<bool>> = Vec::new();
         let mut stop = false;
         let mut state = self.begin_group();
         for job in group {
             match job {
-                Job::Write(w) => {
-                    let reply = if state.is_ok() {
-                        self.run_one(&w, &mut state)
-                    } else {
-                        Reply::unavailable("Database")
-                    };
-                    replies.push((w.done, reply));
+                Job::Write(w, resume) => self.run_write(w, resume, &mut state, &mut replies),
+                Job::Touch(session) => {
+                    self.inside(&mut state, |tx, cx| cx.touch(tx, &session));
                 }
-                Job::Touch(session) if state.is_ok() => {
-                    let now = self.clock.now();
-                    let cx = Cx::at(now, &self.rules, &OsRng);
-                    if let Err(e) = cx.touch(&Tx::new(&self.conn), &session) {
-                        state = self.after_error(e);
-                    }
-                }
-                Job::Touch(_) => {}
                 Job::Probe(tell) => probes.push(tell),
                 Job::Stop => stop = true,
             }
         }
+        self.look_after_parked(&mut state, &mut replies);
         let before = self.changes_before;
         if let Err(e) = state.and_then(|()| self.commit()) {
-            warn!("{} requests not done: {e}", replies.len());
-            let _ = self.conn.execute_batch("ROLLBACK");
-            // Signs of life may have been among it: the next ones are to be written.
-            self.touched.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            for (done, reply) in replies {
-                // Whose own fault it was hears so: come again would be bad advice.
-                let to_blame = reply.status == 500;
-                done(if to_blame { reply } else { Reply::unavailable("Database") });
-            }
+            self.not_committed(&e, replies);
             tell_all(&probes, false);
         } else {
-            for (done, reply) in replies {
+            for (done, reply) in replies.direct {
                 done(reply);
+            }
+            for (id, reply) in replies.late {
+                self.answer_parked(&id, reply);
             }
             tell_all(&probes, true);
             if self.changes_before != before {
@@ -379,6 +402,109 @@ impl Writer {
         stop
     }
 
+    fn run_write(
+        &mut self,
+        w: Box<Work<WriteHandler>>,
+        resume: Option<Resume>,
+        state: &mut Stored<()>,
+        replies: &mut Replies,
+    ) {
+        let mut reply = if state.is_ok() {
+            self.run_one(&w, state)
+        } else {
+            Reply::unavailable("Database")
+        };
+        let Work { call, params, done, .. } = *w;
+        if let (Some(parked), Some(resume)) = (reply.parked.take(), resume) {
+            let slot = Slot::new(&parked.id);
+            reply.hold = Some(Hold::new(Arc::clone(&slot), Arc::clone(&self.lefts)));
+            replies.begun.push(parked.id.clone());
+            let id = parked.id.clone();
+            // A call that comes again takes the place of the one whose connection was lost.
+            self.parked.insert(id, ParkedCall { call, params, resume, parked, slot });
+        }
+        replies.direct.push((done, reply));
+    }
+
+    /// Runs something of the engine's own in the group's transaction.
+    fn inside(
+        &mut self,
+        state: &mut Stored<()>,
+        run: impl FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()>,
+    ) {
+        if state.is_err() {
+            return;
+        }
+        let cx = Cx::at(self.clock.now(), &self.rules, &OsRng);
+        let tx = Tx::new(&self.conn);
+        let done = run(&tx, &cx);
+        self.woken.extend(tx.take_woken());
+        if let Err(e) = done {
+            *state = self.after_error(e);
+        }
+    }
+
+    /// Callers that left, claims that are over, and answers that have come: for all that wait.
+    fn look_after_parked(&mut self, state: &mut Stored<()>, replies: &mut Replies) {
+        let left = std::mem::take(&mut *self.lefts.lock().unwrap_or_else(PoisonError::into_inner));
+        for id in left {
+            // Unless it has come again meanwhile.
+            if self.parked.get(&id).is_none_or(|p| p.slot.is_left()) {
+                self.parked.remove(&id);
+                self.inside(state, |tx, cx| api::caller_left(tx, cx, &id));
+            }
+        }
+        if self.parked.is_empty() {
+            self.woken.clear();
+            return;
+        }
+        let now = self.clock.now();
+        if now.since(self.looked_at) >= LOOK_EVERY {
+            self.looked_at = now;
+            self.inside(state, api::look_after_waiters);
+            let over = self.parked.values().filter(|p| p.parked.until <= now);
+            self.woken.extend(over.map(|p| p.parked.id.clone()));
+        }
+        while let Some(id) = self.woken.pop() {
+            let Some(p) = self.parked.get(&id) else { continue };
+            if replies.late.iter().any(|(done, _)| *done == id) || state.is_err() {
+                continue;
+            }
+            let cx = Cx::at(now, &self.rules, &OsRng);
+            let tx = Tx::new(&self.conn);
+            let answer = api::resume(&tx, &cx, &p.call, p.resume, &p.params, &p.parked);
+            self.woken.extend(tx.take_woken());
+            match answer {
+                Ok(Some(reply)) => replies.late.push((id, reply)),
+                Ok(None) => {}
+                Err(e) => *state = self.after_error(e),
+            }
+        }
+    }
+
+    fn answer_parked(&mut self, id: &str, reply: Reply) {
+        let Some(p) = self.parked.remove(id) else { return };
+        if !p.slot.complete(reply) {
+            // It left before it was heard: what it was granted ends with the next group.
+            self.lefts.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_owned());
+        }
+    }
+
+    fn not_committed(&mut self, e: &StoreError, replies: Replies) {
+        warn!("{} requests not done: {e}", replies.direct.len());
+        let _ = self.conn.execute_batch("ROLLBACK");
+        // Signs of life may have been among it: the next ones are to be written.
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for id in replies.begun {
+            self.parked.remove(&id);
+        }
+        for (done, reply) in replies.direct {
+            // Whose own fault it was hears so: come again would be bad advice.
+            let to_blame = reply.status == 500;
+            done(if to_blame { reply } else { Reply::unavailable("Database") });
+        }
+    }
+
     fn begin_group(&self) -> Stored<()> {
         self.store.still_there()?;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -386,10 +512,12 @@ impl Writer {
     }
 
     fn run_one(&mut self, w: &Work<WriteHandler>, state: &mut Stored<()>) -> Reply {
-        let cx = Cx::at(self.clock.now(), &self.rules, &OsRng);
+        let cx = Cx { may_wait: true, ..Cx::at(self.clock.now(), &self.rules, &OsRng) };
         let tx = Tx::new(&self.conn);
         let run = || api::write(&tx, &cx, &w.call, w.handler, &w.params);
-        match catch_unwind(AssertUnwindSafe(run)) {
+        let ran = catch_unwind(AssertUnwindSafe(run));
+        self.woken.extend(tx.take_woken());
+        match ran {
             Ok(Ok(reply)) => {
                 self.since_forget += 1;
                 reply

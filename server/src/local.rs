@@ -11,12 +11,15 @@ use coord_protocol::session::check;
 use coord_protocol::time::Millis;
 use rusqlite::Connection;
 
-use crate::api::{self, Call, Handler, Reply, Routed};
-use crate::service::once::forget_old_keys;
+use crate::api::{self, Call, Handler, Reply, Resume, Routed};
+use crate::service::claims::queue::ALIVE_FOR;
+use crate::service::once::{Parked, forget_old_keys};
 use crate::service::{Cx, Rules};
 use crate::store::{OpenError, Stored, Tx, View, be_patient_for, open_shared};
 use crate::turn;
 
+/// How often a call that waits looks for its answer.
+const POLL_EVERY: Duration = Duration::from_millis(200);
 /// One write in so many also forgets old keys.
 const FORGET_ONE_IN: u64 = 1_000;
 
@@ -92,15 +95,48 @@ impl<'a> Local<'a> {
             let view = View::new(&self.conn);
             return api::read(&view, &self.cx(self.time(&view)?), call, handler, &params);
         }
-        self.write(|tx| {
+        let reply = self.write(|tx| {
             let now = self.begin(tx)?;
-            let reply = api::perform(tx, &self.cx(now), call)?;
+            let cx = Cx { may_wait: true, polls: true, ..self.cx(now) };
+            let reply = api::perform(tx, &cx, call)?;
             tx.set_last_time(now)?;
             if self.rng.u64().is_multiple_of(FORGET_ONE_IN) {
                 forget_old_keys(tx, now)?;
             }
             Ok(reply)
-        })
+        })?;
+        match (reply.parked.clone(), api::find(call)) {
+            (Some(parked), Routed::To(Handler::Park { resume, .. }, params)) => {
+                self.wait(call, resume, &params, &parked)
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    /// Waits for the answer of a call that was parked: here whoever ends a claim serves those who wait
+    /// for it, and who waits looks now and then.
+    fn wait(
+        &self,
+        call: &Call,
+        resume: Resume,
+        params: &[String],
+        parked: &Parked,
+    ) -> Stored<Reply> {
+        loop {
+            self.clock.sleep(POLL_EVERY);
+            let answer = self.write(|tx| {
+                let now = self.begin(tx)?;
+                let cx = Cx { polls: true, ..self.cx(now) };
+                tx.keep_waiter(&parked.id, now.plus(ALIVE_FOR))?;
+                api::look_after_waiters(tx, &cx)?;
+                let answer = api::resume(tx, &cx, call, resume, params, parked)?;
+                tx.set_last_time(now)?;
+                Ok(answer)
+            })?;
+            if let Some(reply) = answer {
+                return Ok(reply);
+            }
+        }
     }
 
     /// Reading is a sign of life, too; but not every look is a write.

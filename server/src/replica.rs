@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use coord_protocol::edge::{Clock, Rng};
 use coord_protocol::request::{Request, body_bytes};
-use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ChangeFeed, Lock};
 use rusqlite::backup::{Backup, StepResult};
@@ -21,6 +20,7 @@ use serde_json::Value;
 use crate::api::{Call, Reply};
 use crate::local::Local;
 use crate::service::Rules;
+use crate::service::claims::row_of;
 use crate::store::{
     OpenError, StoreError, Stored, Tx, View, is_damage, is_file_damaged, open_disposable,
 };
@@ -282,7 +282,7 @@ impl<'a> Replica<'a> {
 
     /// The server has granted a claim. Its row comes again with the next pull.
     pub fn note_claim(&self, lock: &Lock, literal: bool) -> Stored<()> {
-        let is_glob = !literal && Resource::parse(&lock.resource).is_ok_and(|r| r.is_glob());
+        let Some((row, anchor)) = row_of(lock, literal) else { return Ok(()) };
         let boot = self.clock.boot();
         self.changed(|tx| {
             // A workstation that never heard more of the server knows its clock by this at least; an
@@ -291,7 +291,7 @@ impl<'a> Replica<'a> {
                 let anchor = lock.last_activity.0.saturating_sub(boot.0);
                 tx.set_boot_anchor(&self.boot_id, anchor)?;
             }
-            tx.put_granted(lock, is_glob)
+            tx.put_granted(&row, &anchor)
         })
     }
 

@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use coord_protocol::lease::Ttl;
+
 use crate::service::Rules;
+use crate::service::rules::{Promotion, TeamRules};
 
 /// What the server needs to know.
 #[derive(Debug, Clone)]
@@ -100,8 +103,60 @@ impl Rules {
                 "COORD_SESSION_STALE_AFTER",
                 defaults.session_stale_after,
             )?,
+            team: TeamRules::read(var)?,
         })
     }
+}
+
+impl TeamRules {
+    /// Reads the variables of seed 002; 0 means off where the field is an option.
+    fn read(var: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
+        let set = |name: &'static str| var(name).filter(|v| !v.trim().is_empty());
+        let number = |name, default: u32| parsed(&set, name, default);
+        let hours = |name, default: Duration| {
+            let hours: f64 = parsed(&set, name, default.as_secs_f64() / 3600.0)?;
+            match Ttl::from_hours(Some(hours), default) {
+                Ok(Ttl::For(d)) => Ok(d),
+                Ok(Ttl::None) | Err(_) => Err(BadSetting::Value {
+                    name,
+                    value: hours.to_string(),
+                    why: "must be more than 0 and at most 720 hours".to_owned(),
+                }),
+            }
+        };
+        let seconds = |name, default: Option<Duration>| {
+            let secs: u32 = parsed(&set, name, secs_of(default))?;
+            Ok((secs > 0).then(|| Duration::from_secs(secs.into())))
+        };
+        let defaults = Self::default();
+        let promotion = defaults.promotion;
+        let short = Some(defaults.request_ttl_short);
+        Ok(Self {
+            ttl_default: hours("COORD_DEFAULT_TTL_HOURS", defaults.ttl_default)?,
+            ttl_shared: hours("COORD_SHARED_TTL_HOURS", defaults.ttl_shared)?,
+            idle_after: seconds("COORD_IDLE_TIMEOUT_SEC", defaults.idle_after)?,
+            request_ttl_short: seconds("COORD_REQUEST_TTL_SHORT_SEC", short)?
+                .unwrap_or(Duration::ZERO),
+            age_boost: seconds("COORD_QUEUE_AGE_BOOST_SECONDS", defaults.age_boost)?,
+            promotion: Promotion {
+                threshold: number("COORD_AUTO_PROMOTE_THRESHOLD", promotion.threshold)?,
+                window_days: number("COORD_AUTO_PROMOTE_WINDOW_DAYS", promotion.window_days)?,
+                subtree_min_files: number(
+                    "COORD_AUTO_PROMOTE_SUBTREE_MIN_FILES",
+                    promotion.subtree_min_files,
+                )?,
+                demote_every: seconds("COORD_AUTO_DEMOTE_INTERVAL_SEC", promotion.demote_every)?,
+                demote_window_days: number(
+                    "COORD_AUTO_DEMOTE_WINDOW_DAYS",
+                    promotion.demote_window_days,
+                )?,
+            },
+        })
+    }
+}
+
+fn secs_of(span: Option<Duration>) -> u32 {
+    span.map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// Whether a variable's text means yes.

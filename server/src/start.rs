@@ -18,6 +18,7 @@ pub(crate) fn begin<C: Clock>(conn: &Connection, clock: C, rng: &dyn Rng) -> Sto
         tx.set_instance(&format!("coord-{}", id_at(now, rng).simple()))?;
     }
     tx.grant_grace(stopped, now, RESTART_GRACE)?;
+    tx.all_waiters_left(now)?;
     tx.begin_run(&id_at(now, rng).simple().to_string())?;
     tx.set_last_time(now)?;
     conn.execute_batch("COMMIT")?;

@@ -194,7 +194,7 @@ pub(super) fn claim(cx: &Context, ask: &ClaimLock, write: &WriteArgs) -> Result<
             .hint("if the name is meant to the letter, add --literal")
     })?;
     let default = match ask.kind {
-        ClaimKind::Lock => TTL_DEFAULT,
+        ClaimKind::Lock | ClaimKind::Claim => TTL_DEFAULT,
         ClaimKind::File => FILE_TTL_DEFAULT,
     };
     let lease = Ttl::from_hours(ask.ttl_hours, default)

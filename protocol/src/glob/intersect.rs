@@ -63,7 +63,7 @@ fn pieces_to<P: Clone>(goal: usize, start: usize, came: &[Came<P>]) -> Vec<P> {
     pieces
 }
 
-fn segments_meet(a: &[Segment], b: &[Segment]) -> Option<String> {
+pub(super) fn segments_meet(a: &[Segment], b: &[Segment]) -> Option<String> {
     let next = |s: &Segment, k: usize| if *s == Segment::Any { k } else { k + 1 };
     let path = meet((a.len(), b.len()), |i, j| {
         let (x, y) = (a.get(i), b.get(j));
@@ -85,7 +85,7 @@ fn segments_meet(a: &[Segment], b: &[Segment]) -> Option<String> {
 }
 
 /// A segment text that both match.
-fn segment_meets(a: &Segment, b: &Segment) -> Option<String> {
+pub(super) fn segment_meets(a: &Segment, b: &Segment) -> Option<String> {
     match (a, b) {
         (Segment::Any, Segment::Any) => Some("x".to_owned()),
         (Segment::Any, Segment::Tokens(t)) | (Segment::Tokens(t), Segment::Any) => {

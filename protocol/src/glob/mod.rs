@@ -5,8 +5,10 @@
 //! braces are themselves). A segment `**` stands for any number of segments, none included. All
 //! comparison is by Unicode scalar value and case-sensitive.
 
+mod folder;
 mod intersect;
 mod pattern;
 
+pub use folder::{below, covers};
 pub use intersect::intersection;
 pub use pattern::{BadPattern, Pattern};

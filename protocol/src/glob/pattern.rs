@@ -127,6 +127,26 @@ impl CharSet {
     }
 }
 
+impl CharSet {
+    /// Its one member, if it has only one.
+    pub(super) fn only(&self) -> Option<char> {
+        match self.0.as_slice() {
+            &[(lo, hi)] if lo == hi => char::from_u32(lo),
+            _ => None,
+        }
+    }
+}
+
+impl Segment {
+    /// Whether it matches a segment of a path.
+    pub(super) fn takes(&self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Tokens(t) => matches_tokens(t, text),
+        }
+    }
+}
+
 impl Pattern {
     /// Parses a pattern in canonical form (see [`crate::path::canonical`]).
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
@@ -146,6 +166,22 @@ impl Pattern {
             .map(|s| Segment::Tokens(s.chars().map(|c| Token::One(CharSet::single(c))).collect()))
             .collect();
         Self { alternatives: vec![segments] }
+    }
+
+    /// The same, and the path that is spelled exactly like it: `app/[id]/page.tsx` is a file's name in
+    /// some projects.
+    pub fn or_literal(mut self, text: &str) -> Self {
+        if text.contains(['[', '{']) {
+            self.alternatives.extend(Self::literal(text).alternatives);
+        }
+        self
+    }
+
+    /// All that lies below what it matches, and that itself.
+    pub fn with_everything_below(&self) -> Self {
+        let mut all = self.clone();
+        all.alternatives.iter_mut().for_each(|path| path.push(Segment::Any));
+        all
     }
 
     /// Whether the text has any character with a meaning in patterns.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TeamClaim;
 use crate::lease::surely_held;
 use crate::time::Millis;
 
@@ -14,6 +15,8 @@ pub enum ClaimKind {
     Lock,
     /// Seed 003: one file, means exactly itself; any sign of life of its session renews it.
     File,
+    /// Seeds 002 and 004: a team claim, of an engineer.
+    Claim,
 }
 
 impl ClaimKind {
@@ -22,12 +25,17 @@ impl ClaimKind {
         match self {
             Self::Lock => "lock",
             Self::File => "file",
+            Self::Claim => "claim",
         }
     }
 
     /// Reads the word; whatever is not known is a lock.
     pub fn parse(word: &str) -> Self {
-        if word == "file" { Self::File } else { Self::Lock }
+        match word {
+            "file" => Self::File,
+            "claim" => Self::Claim,
+            _ => Self::Lock,
+        }
     }
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -161,6 +169,9 @@ pub struct Lock {
     /// The conversation of its session that it was granted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
+    /// What a team claim has beyond this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<Box<TeamClaim>>,
     /// When it ended; absent while it is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Millis>,

@@ -2,6 +2,7 @@
 //! (G36); names follow seed 000 and the glossary.
 
 mod changes;
+mod claims;
 mod components;
 mod decisions;
 mod error;
@@ -13,6 +14,10 @@ mod todos;
 mod work;
 
 pub use changes::{Change, ChangeFeed};
+pub use claims::{
+    ClaimConflict, ClaimItem, ClaimType, ClaimsAnswer, ConflictingClaim, CreateClaims, ITEMS_MAX,
+    Severity, SymbolOverlap, TeamClaim, Urgency, WAIT_SECONDS_MAX,
+};
 pub use components::{
     Component, ComponentChange, ComponentHistory, Components, SetComponent, SetComponentAt,
 };

@@ -62,7 +62,9 @@ fn entry_call(entry: Request) -> Result<(Call, WriteHandler, Vec<String>), Reply
         Routed::To(Handler::Write(h), _) if std::ptr::fn_addr_eq(h, run as WriteHandler) => {
             Err(Reply::error(400, "a batch inside a batch"))
         }
-        Routed::To(Handler::Write(h), params) => Ok((call, h, params)),
+        Routed::To(Handler::Write(h) | Handler::Park { start: h, .. }, params) => {
+            Ok((call, h, params))
+        }
         Routed::To(..) | Routed::WrongMethod(_) => {
             Err(Reply::error(405, format!("{} is not for {}", call.method, call.path())))
         }

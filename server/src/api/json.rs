@@ -21,7 +21,7 @@ pub(super) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 }
 
 /// The deepest nesting of brackets outside of strings.
-fn depth(bytes: &[u8]) -> usize {
+pub(super) fn depth(bytes: &[u8]) -> usize {
     let (mut now, mut most) = (0usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for b in bytes {

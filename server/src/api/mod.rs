@@ -4,9 +4,12 @@
 
 mod batch;
 mod coord;
+mod forms;
 mod json;
+mod requests;
 mod routes;
 mod stream;
+mod team;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -19,11 +22,13 @@ use coord_protocol::wire::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPL
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use crate::service::once::{Told, error_json, fingerprint, once};
+use crate::parked::Hold;
+use crate::service::claims::queue;
+use crate::service::once::{Parked, Told, error_json, fingerprint, once, remember};
 use crate::service::{Answer, Cx, Fail};
 use crate::store::{Stored, Tx, View};
 
-pub use routes::{Handler, Route, Routed, StreamHandler, find, routes};
+pub use routes::{Handler, Resume, Route, Routed, StreamHandler, find, routes};
 pub use stream::{Follow, Piece, go_on};
 
 /// A request, parsed but not judged.
@@ -53,6 +58,17 @@ pub struct Call {
     pub late: bool,
     /// For how long, as its sender says.
     pub waited_ms: Option<u64>,
+    /// What a look at a checkout has shown of the claims that it asks for.
+    pub examined: Option<Examined>,
+}
+
+/// What a look at a checkout has shown of claims.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// They cannot be: why, and what the asker can do.
+    pub refusal: Option<(String, Vec<String>)>,
+    /// What the asker should know.
+    pub warnings: Vec<String>,
 }
 
 /// An answer, ready to be sent.
@@ -75,6 +91,10 @@ pub struct Reply {
     /// The body goes on: this gives its next piece. A face that cannot go on says
     /// [`Reply::no_stream`] instead.
     pub follow: Option<Box<Follow>>,
+    /// No answer yet: who keeps this gets it. A face that cannot wait says so by dropping it.
+    pub hold: Option<Hold>,
+    /// What the call waits as.
+    pub parked: Option<Parked>,
 }
 
 impl Reply {
@@ -89,6 +109,8 @@ impl Reply {
             replayed: false,
             key: None,
             follow: None,
+            hold: None,
+            parked: None,
         }
     }
 
@@ -160,6 +182,7 @@ impl Reply {
         Self {
             replayed: told.replayed,
             key: key.map(str::to_owned),
+            parked: told.parked,
             ..Self::json(told.status, told.body)
         }
     }
@@ -190,14 +213,20 @@ impl Call {
 
     /// The first value of a query parameter that is neither absent nor empty.
     pub fn query(&self, name: &str) -> Option<String> {
-        let query = self.target.split_once('?')?.1;
-        query
-            .split('&')
-            .filter_map(|pair| {
-                let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(k) == name).then(|| decode(v).into_owned())
-            })
-            .find(|v| !v.is_empty())
+        self.values(name).find(|v| !v.is_empty())
+    }
+
+    /// All values of a query parameter.
+    pub fn queries(&self, name: &str) -> Vec<String> {
+        self.values(name).collect()
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = String> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').filter_map(move |pair| {
+            let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(k) == name).then(|| decode(v).into_owned())
+        })
     }
 
     /// What of the query says yes: `true`, `1`, `yes`, `on` in any case.
@@ -239,21 +268,62 @@ pub fn write(
     handler: fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
     params: &[String],
 ) -> Stored<Reply> {
-    let cx = Cx {
-        id: call.key.as_deref().and_then(|k| Uuid::try_parse(k).ok()),
-        past: call.past,
-        late: call.late,
-        waited: Duration::from_millis(call.waited_ms.unwrap_or(0)),
-        ..*cx
-    };
-    let print = |k| (k, fingerprint(&call.method, &call.target, &call.body));
+    let cx = of_call(cx, call);
     // A sign of life, whatever becomes of the wish.
     if let Some(session) = call.session.as_deref().filter(|s| session::check(s).is_ok()) {
         cx.touch(tx, session)?;
     }
-    let key = call.key.as_deref().map(print);
+    let key = print_of(call);
     let told = once(tx, &cx, key.as_ref(), || handler(tx, &cx, &Matched { call, params }))?;
     Ok(Reply::told(told, call.key.as_deref()))
+}
+
+fn of_call<'a>(cx: &Cx<'a>, call: &Call) -> Cx<'a> {
+    Cx {
+        id: call.key.as_deref().and_then(|k| Uuid::try_parse(k).ok()),
+        past: call.past,
+        late: call.late,
+        waited: Duration::from_millis(call.waited_ms.unwrap_or(0)),
+        may_wait: cx.may_wait && !call.late,
+        ..*cx
+    }
+}
+
+fn print_of(call: &Call) -> Option<(&str, Vec<u8>)> {
+    let print = |k| (k, fingerprint(&call.method, &call.target, &call.body));
+    call.key.as_deref().map(print)
+}
+
+/// The answer of a parked call, if it has one now; then it is remembered like any other.
+pub fn resume(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    call: &Call,
+    handler: Resume,
+    params: &[String],
+    parked: &Parked,
+) -> Stored<Option<Reply>> {
+    let cx = of_call(cx, call);
+    let is_over = parked.until <= cx.now;
+    let told = match handler(tx, &cx, &Matched { call, params }, &parked.id, is_over) {
+        Ok(None) => return Ok(None),
+        Ok(Some(told)) => told,
+        Err(Fail::Refused(r)) => r.into(),
+        Err(Fail::Store(e)) => return Err(e),
+    };
+    remember(tx, cx.now, print_of(call).as_ref(), &told)?;
+    queue::serve(tx, &cx)?;
+    Ok(Some(Reply::told(told, call.key.as_deref())))
+}
+
+/// The caller of a parked call is gone.
+pub fn caller_left(tx: &Tx<'_>, cx: &Cx<'_>, id: &str) -> Stored<()> {
+    team::left(tx, cx, id)
+}
+
+/// Looks after everybody who waits: what is over by time ends, and waiters are served.
+pub fn look_after_waiters(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
+    queue::look(tx, cx)
 }
 
 /// Runs a call of either kind inside an open transaction: for engines without threads of their own
@@ -261,7 +331,9 @@ pub fn write(
 pub fn perform(tx: &Tx<'_>, cx: &Cx<'_>, call: &Call) -> Stored<Reply> {
     match find(call) {
         Routed::To(Handler::Read(h), params) => read(tx, cx, call, h, &params),
-        Routed::To(Handler::Write(h), params) => write(tx, cx, call, h, &params),
+        Routed::To(Handler::Write(h) | Handler::Park { start: h, .. }, params) => {
+            write(tx, cx, call, h, &params)
+        }
         Routed::To(Handler::Stream(_), _) => Ok(Reply::no_stream()),
         Routed::To(Handler::Health | Handler::Ready, _) => {
             tx.probe()?;

@@ -1,12 +1,15 @@
 //! The table of routes.
 
-use super::{Call, Matched, Piece, batch, coord, decode};
+use super::{Call, Matched, Piece, batch, coord, decode, requests, team};
 use crate::service::once::Told;
 use crate::service::{Answer, Cx};
 use crate::store::{Tx, View};
 
 /// Gives the piece of a stream that lies behind a place; behind no place: the first one.
 pub type StreamHandler = fn(&View<'_>, &Cx<'_>, &Matched<'_>, Option<&str>) -> Answer<Piece>;
+
+/// Gives the answer of a parked call, if it has one now; its time may be over.
+pub type Resume = fn(&Tx<'_>, &Cx<'_>, &Matched<'_>, &str, bool) -> Answer<Option<Told>>;
 
 /// How a route is run.
 #[derive(Clone, Copy)]
@@ -15,6 +18,13 @@ pub enum Handler {
     Read(fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>),
     /// In the writer's transaction.
     Write(fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>),
+    /// In the writer's transaction; it may be answered later.
+    Park {
+        /// Begins.
+        start: fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
+        /// Goes on.
+        resume: Resume,
+    },
     /// On a reading connection, piece by piece, as things are committed.
     Stream(StreamHandler),
     /// Is the database there? Answered without a token.
@@ -46,6 +56,14 @@ const fn write(
     handler: fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
 ) -> Route {
     Route { method, path, handler: Handler::Write(handler) }
+}
+
+const fn park(
+    path: &'static str,
+    start: fn(&Tx<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>,
+    resume: Resume,
+) -> Route {
+    Route { method: "POST", path, handler: Handler::Park { start, resume } }
 }
 
 static ROUTES: &[Route] = &[
@@ -96,6 +114,21 @@ static ROUTES: &[Route] = &[
     write("POST", "/api/coord/decisions", coord::add_decision),
     write("PATCH", "/api/coord/decisions/*", coord::change_decision),
     write("POST", "/api/coord/batch", batch::run),
+    park("/claims", team::claim, team::claim_resumed),
+    read("/claims", team::list),
+    write("POST", "/claims/release", team::release),
+    write("DELETE", "/claims/*", team::release_one),
+    write("POST", "/claims/*/extend", team::extend),
+    read("/conflicts", team::conflicts),
+    read("/repos", team::repos),
+    write("POST", "/sessions/*/release", team::release_session),
+    write("GET", "/sessions/*/pending_requests", team::pending),
+    park("/requests", requests::file, requests::filed_resumed),
+    read("/requests", requests::list),
+    read("/requests/*", requests::show),
+    read("/requests/*/events", requests::events),
+    write("POST", "/requests/*/respond", requests::respond),
+    write("DELETE", "/requests/*", requests::cancel),
 ];
 
 /// All routes.

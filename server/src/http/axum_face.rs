@@ -25,11 +25,13 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
+use super::request_id::{HEADER_REQUEST, request_id};
 use super::Stop;
 use super::connections::{Connections, Seat};
 use super::streams::Streams;
 use super::timed_io::TimedIo;
 use crate::api::{Call, Reply};
+use crate::edge::OsRng;
 use crate::engine::Engine;
 
 const WORKERS: usize = 2;
@@ -55,6 +57,7 @@ struct Shared {
     engine: Engine,
     in_flight: Arc<Semaphore>,
     streams: Streams,
+    stopped: watch::Receiver<bool>,
 }
 
 /// Serves until `stop`, then lets requests under way finish.
@@ -75,6 +78,7 @@ pub(super) fn serve(listener: TcpListener, engine: &Engine, stop: &Stop) -> io::
         engine: engine.clone(),
         in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
         streams: Streams::new(engine, told.clone()),
+        stopped: told.clone(),
     };
     runtime.block_on(accept(tokio_listener(&runtime, listener)?, shared, told));
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -187,30 +191,46 @@ async fn connection(
 
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    let seat = parts.extensions.get::<Arc<Seat>>();
     let reply = match timeout(REQUEST_WITHIN, read_body(&parts.headers, body)).await {
-        Ok(Ok(bytes)) => run(&shared, call(&parts, bytes)).await,
+        Ok(Ok(bytes)) => run(&shared, call(&parts, bytes), seat).await,
         Ok(Err(reply)) => reply,
         Err(_) => Reply::error(408, "the request did not arrive in time"),
     };
     let mut close = matches!(reply.status, 408 | 413);
     let reply = match reply.follow {
-        Some(_) if !parts.extensions.get::<Arc<Seat>>().is_some_and(|s| s.stream()) => {
+        Some(_) if !seat.is_some_and(|s| s.stream()) => {
             Reply::unavailable("Place for one more stream")
         }
         _ => reply,
     };
     // The connection of a stream carries nothing else.
     close |= reply.follow.is_some();
-    response(reply, &shared, close)
+    let asked = text(&parts.headers, HeaderName::from_static(HEADER_REQUEST));
+    response(reply, &shared, close, request_id(asked, &OsRng))
 }
 
-async fn run(shared: &Shared, call: Call) -> Reply {
-    let Ok(_turn) = shared.in_flight.acquire().await else {
+async fn run(shared: &Shared, call: Call, seat: Option<&Arc<Seat>>) -> Reply {
+    let Ok(turn) = shared.in_flight.acquire().await else {
         return Reply::unavailable("Server");
     };
     let (tell, told) = oneshot::channel();
     shared.engine.handle(call, Box::new(move |reply| drop(tell.send(reply))));
-    told.await.unwrap_or_else(|_| Reply::unavailable("Server"))
+    let reply = told.await.unwrap_or_else(|_| Reply::unavailable("Server"));
+    let Some(hold) = reply.hold else { return reply };
+    // From here on it is parked: it takes no turn from others, and no place of theirs. If its client
+    // hangs up, this future goes, and the hold with it.
+    drop(turn);
+    if !seat.is_some_and(|s| s.park()) {
+        return Reply::unavailable("Place for one more that waits");
+    }
+    let (tell, told) = oneshot::channel();
+    hold.answer_to(move |reply| drop(tell.send(reply)));
+    let mut stopped = shared.stopped.clone();
+    tokio::select! {
+        answer = told => answer.unwrap_or_else(|_| Reply::unavailable("Server")),
+        () = time_to_stop(&mut stopped) => Reply::unavailable("Server"),
+    }
 }
 
 async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Reply> {
@@ -238,9 +258,12 @@ async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Reply
     if seen > BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
+}
+
 fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
-    let text =
-        |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let text = |name| text(&parts.headers, name);
     Call {
         method: parts.method.as_str().to_owned(),
         target: parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
@@ -258,11 +281,13 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
         past: false,
         late: false,
         waited_ms: None,
+        examined: None,
     }
 }
 
-fn response(reply: Reply, shared: &Shared, close: bool) -> Response {
+fn response(reply: Reply, shared: &Shared, close: bool, id: String) -> Response {
     let mut headers = reply.headers(shared.engine.instance());
+    headers.push((HEADER_REQUEST, id));
     if close {
         headers.push(("connection", "close".to_owned()));
     }

@@ -16,6 +16,9 @@ const PER_ADDRESS_MAX: usize = 32;
 /// Streams at most, together and from one address that is not loopback; beside the connections.
 const STREAMS_MAX: usize = 256;
 const STREAMS_PER_ADDRESS_MAX: usize = 64;
+/// The same of connections whose request waits for its answer.
+const PARKED_MAX: usize = 2_000;
+const PARKED_PER_ADDRESS_MAX: usize = 500;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Doing {
@@ -25,6 +28,8 @@ enum Doing {
     Work,
     /// It carries a stream.
     Stream,
+    /// Its request waits for its answer.
+    Parked,
 }
 
 struct Place {
@@ -52,13 +57,14 @@ impl Connections {
     pub(super) fn seat(self: &Arc<Self>, from: IpAddr) -> Option<Seat> {
         let mut guard = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, places) = &mut *guard;
-        let ordinary = || places.values().filter(|p| p.doing != Doing::Stream);
+        let ordinary =
+            || places.values().filter(|p| !matches!(p.doing, Doing::Stream | Doing::Parked));
         let crowded =
             !from.is_loopback() && ordinary().filter(|p| p.from == from).count() >= PER_ADDRESS_MAX;
         if ordinary().count() >= CONNECTIONS_MAX || crowded {
             let since = |p: &Place| match p.doing {
                 Doing::Nothing(since) => Some(since),
-                Doing::Work | Doing::Stream => None,
+                Doing::Work | Doing::Stream | Doing::Parked => None,
             };
             let idle = places
                 .iter()
@@ -101,17 +107,27 @@ impl Seat {
 
     /// The answer is a stream, if there is a place for one more.
     pub(super) fn stream(&self) -> bool {
+        self.change_to(Doing::Stream, STREAMS_MAX, STREAMS_PER_ADDRESS_MAX)
+    }
+
+    /// The request waits for its answer, if there is a place for one more.
+    pub(super) fn park(&self) -> bool {
+        self.change_to(Doing::Parked, PARKED_MAX, PARKED_PER_ADDRESS_MAX)
+    }
+
+    /// Leaves its place to others and takes one of those for `doing`.
+    fn change_to(&self, doing: Doing, most: usize, per_address: usize) -> bool {
         let mut guard = self.table.places.lock().unwrap_or_else(PoisonError::into_inner);
         let places = &mut guard.1;
         let Some(from) = places.get(&self.number).map(|p| p.from) else { return false };
-        let streams = || places.values().filter(|p| p.doing == Doing::Stream);
-        let crowded = !from.is_loopback()
-            && streams().filter(|p| p.from == from).count() >= STREAMS_PER_ADDRESS_MAX;
-        if crowded || streams().count() >= STREAMS_MAX {
+        let alike = || places.values().filter(|p| p.doing == doing);
+        let crowded =
+            !from.is_loopback() && alike().filter(|p| p.from == from).count() >= per_address;
+        if crowded || alike().count() >= most {
             return false;
         }
         if let Some(p) = places.get_mut(&self.number) {
-            p.doing = Doing::Stream;
+            p.doing = doing;
         }
         true
     }

@@ -6,6 +6,7 @@ mod axum_face;
 #[cfg(feature = "axum-face")]
 mod connections;
 pub mod gate;
+mod request_id;
 #[cfg(feature = "axum-face")]
 mod streams;
 #[cfg(feature = "axum-face")]

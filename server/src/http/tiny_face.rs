@@ -12,8 +12,10 @@ use coord_protocol::limits::BODY_BYTES_MAX;
 use coord_protocol::wire::HEADER_SESSION;
 use tiny_http::{Header, Request, Response, Server};
 
+use super::request_id::{HEADER_REQUEST, request_id};
 use super::Stop;
 use crate::api::{Call, Reply};
+use crate::edge::OsRng;
 use crate::engine::Engine;
 
 /// Threads that read bodies and wait for replies.
@@ -49,12 +51,27 @@ fn work(server: &Server, engine: &Engine, stop: &Stop) -> io::Result<()> {
 }
 
 fn answer(mut request: Request, engine: &Engine) {
+    let id = request_id(header(&request, HEADER_REQUEST), &OsRng);
     let reply = match read(&mut request) {
         Ok(call) => run(engine, call),
         Err(reply) => reply,
     };
+    let instance = engine.instance().to_owned();
+    let Some(hold) = reply.hold.clone() else { return respond(request, &reply, &instance, id) };
+    // It is answered later, and no thread is kept until then. Here nobody notices when the client hangs
+    // up; the answer is written by a thread of its own, as the client may be slow.
+    let kept = hold.clone();
+    hold.answer_to(move |reply| {
+        thread::spawn(move || {
+            respond(request, &reply, &instance, id);
+            drop(kept);
+        });
+    });
+}
+
+fn respond(request: Request, reply: &Reply, instance: &str, id: String) {
     // A client that left is no error of ours.
-    let _ = request.respond(response(&reply, engine.instance()));
+    let _ = request.respond(response(reply, instance, id));
 }
 
 fn run(engine: &Engine, call: Call) -> Reply {
@@ -112,12 +129,13 @@ fn read(request: &mut Request) -> Result<Call, Reply> {
         past: false,
         late: false,
         waited_ms: None,
+        examined: None,
     })
 }
 
-fn response(reply: &Reply, instance: &str) -> Response<io::Cursor<Vec<u8>>> {
+fn response(reply: &Reply, instance: &str, id: String) -> Response<io::Cursor<Vec<u8>>> {
     let mut r = Response::from_string(&reply.body).with_status_code(reply.status);
-    for (name, value) in reply.headers(instance) {
+    for (name, value) in reply.headers(instance).into_iter().chain([(HEADER_REQUEST, id)]) {
         if let Ok(h) = Header::from_bytes(name, value) {
             r.add_header(h);
         }

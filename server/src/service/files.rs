@@ -9,9 +9,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{ABSENT, ClaimKind, ClaimLock, EndedLock, ExtendLock, FileState, Lock};
 use serde_json::json;
 
-use super::claims::{
-    End, brief_view, checked, end, ended_view, lock_view, stored_resource, wanted,
-};
+use super::claims::{End, brief_view, checked, end, ended_view, lock_view, wanted};
 use super::{Answer, Cx, Refusal, fields, sessions};
 use crate::store::{ClaimRow, Stored, Tx, View};
 
@@ -56,7 +54,7 @@ fn later(a: Option<Millis>, b: Option<Millis>) -> Option<Millis> {
 pub(super) fn end_lapsed(tx: &Tx<'_>, cx: &Cx<'_>, session: &str) -> Stored<()> {
     for row in tx.files_of(session)? {
         if row.expires_at.is_some_and(|e| e <= cx.now) {
-            end(tx, cx, &row.id, End::Expired, None, None)?;
+            end(tx, cx, &row, End::Expired, None, None)?;
         }
     }
     Ok(())
@@ -68,7 +66,7 @@ pub fn clear_lapsed(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Vec<End
     let mut ended = Vec::new();
     for row in tx.claims_near(&ask.project_key, &resource)? {
         if touches(&row, &resource) && row.expires_at.is_some_and(|e| e <= cx.now) {
-            end(tx, cx, &row.id, End::Expired, Some(&ask.session_id), None)?;
+            end(tx, cx, &row, End::Expired, Some(&ask.session_id), None)?;
             ended.push(ended_view(&row, End::Expired));
         }
     }
@@ -76,7 +74,7 @@ pub fn clear_lapsed(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Vec<End
 }
 
 fn touches(row: &ClaimRow, resource: &Resource) -> bool {
-    stored_resource(row).is_some_and(|r| r.overlap(resource).is_some())
+    row.read_resource().is_some_and(|r| r.overlap(resource).is_some())
 }
 
 /// The holder goes on with a claim, and may say what it has made of the file. `None`: it came after its

@@ -1,17 +1,24 @@
 //! The rules: commands and queries over the store. Each function gets an open transaction (or a
 //! view), the moment and the asker's wish, and says what became of it. No HTTP, no SQL, no clock.
 
+mod areas;
 pub mod claims;
 pub mod components;
 pub mod decisions;
+mod events;
 pub mod feed;
 mod fields;
 pub mod files;
+pub mod hotspots;
+pub mod inbox;
 pub mod messages;
 mod notices;
 pub mod once;
 pub mod reaping;
 pub mod receipts;
+pub mod repos;
+pub mod requests;
+pub mod rules;
 pub mod sessions;
 mod settle;
 pub mod status;
@@ -22,48 +29,14 @@ use std::time::Duration;
 
 use coord_protocol::edge::{Rng, id_at};
 use coord_protocol::id::Uuid;
-use coord_protocol::lease;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{ClaimKind, ErrorBody};
+use coord_protocol::wire::ErrorBody;
 use serde_json::Value;
 
 use crate::store::{StoreError, Stored, Tx};
 
 pub use notices::Notice;
-
-/// The settings that rules depend on.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// Lease of a claim whose asker names none.
-    pub ttl_default: Duration,
-    /// Silence after which a holder counts as gone.
-    pub stale_after: Duration,
-    /// Lease of a file whose asker names none.
-    pub file_ttl: Duration,
-    /// Silence after which a session is stale.
-    pub session_stale_after: Duration,
-}
-
-impl Rules {
-    /// The lease of a claim whose asker names none.
-    pub fn ttl_of(&self, kind: ClaimKind) -> Duration {
-        match kind {
-            ClaimKind::Lock => self.ttl_default,
-            ClaimKind::File => self.file_ttl,
-        }
-    }
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            ttl_default: lease::TTL_DEFAULT,
-            stale_after: lease::STALE_AFTER_DEFAULT,
-            file_ttl: lease::FILE_TTL_DEFAULT,
-            session_stale_after: lease::SESSION_STALE_AFTER_DEFAULT,
-        }
-    }
-}
+pub use rules::Rules;
 
 /// What a rule needs to know besides the wish itself.
 pub struct Cx<'a> {
@@ -83,6 +56,10 @@ pub struct Cx<'a> {
     pub waited: Duration,
     /// The answer is for this workstation alone: the server will settle it later (G27).
     pub provisional: bool,
+    /// Whoever asks can be kept waiting for the answer.
+    pub may_wait: bool,
+    /// It waits without a connection, and has to say now and then that it is still there.
+    pub polls: bool,
 }
 
 impl<'a> Cx<'a> {
@@ -97,6 +74,8 @@ impl<'a> Cx<'a> {
             late: false,
             waited: Duration::ZERO,
             provisional: false,
+            may_wait: false,
+            polls: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the engine itself has to tell a session: a message like any other, from [`SYSTEM`].
 
 use coord_protocol::edge::id_at;
-use coord_protocol::session::SYSTEM;
+use coord_protocol::session::{self, SYSTEM};
 use coord_protocol::wire::Message;
 
 use super::Cx;
@@ -21,8 +21,11 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Puts it into the mailbox.
+    /// Puts it into the mailbox. A team claim may have no session, and then nobody can be told so.
     pub(super) fn send(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
+        if session::check(&self.to).is_err() {
+            return Ok(());
+        }
         tx.add_message(&Message {
             id: id_at(cx.now, cx.rng).to_string(),
             seq: 0,

@@ -7,6 +7,7 @@ use coord_protocol::wire::ErrorBody;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::claims::queue;
 use super::{Answer, Cx, Fail, Refusal};
 use crate::store::{Applied, StoreError, Stored, Tx};
 
@@ -23,12 +24,28 @@ pub struct Told {
     pub body: String,
     /// From memory.
     pub replayed: bool,
+    /// No answer yet: it comes later, and is remembered then.
+    pub parked: Option<Parked>,
+}
+
+/// A call that is answered later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parked {
+    /// What it waits as: a waiter, or a release request.
+    pub id: String,
+    /// Until when at most.
+    pub until: Millis,
 }
 
 impl Told {
     /// A fresh answer.
     pub fn new(status: u16, body: String) -> Self {
-        Self { status, body, replayed: false }
+        Self { status, body, replayed: false, parked: None }
+    }
+
+    /// An answer that comes later.
+    pub fn parked(parked: Parked) -> Self {
+        Self { parked: Some(parked), ..Self::new(202, String::new()) }
     }
 }
 
@@ -70,7 +87,7 @@ pub fn once(
         && let Some(before) = tx.applied(k)?
     {
         return Ok(if before.fingerprint == *print {
-            Told { status: before.status, body: before.response, replayed: true }
+            Told { replayed: true, ..Told::new(before.status, before.response) }
         } else {
             let why = format!("idempotency key {k:?} was used before for another request");
             Refusal::new(422, why).into()
@@ -79,6 +96,7 @@ pub fn once(
     // Effect and memory are one part: neither stays without the other.
     tx.savepoint()?;
     let done = effect().and_then(|told| {
+        queue::serve(tx, cx)?;
         remember(tx, cx.now, key, &told)?;
         Ok(told)
     });
@@ -101,14 +119,22 @@ pub fn once(
     for notice in &no.tell {
         notice.send(tx, cx)?;
     }
+    queue::serve(tx, cx)?;
     let told = no.into();
     remember(tx, cx.now, key, &told)?;
     Ok(told)
 }
 
-/// Keeps an answer under its key. 5xx is never kept: it means that nothing happened.
-fn remember(tx: &Tx<'_>, now: Millis, key: Option<&(&str, Vec<u8>)>, told: &Told) -> Stored<()> {
-    let Some((k, fingerprint)) = key.filter(|_| told.status < 500) else { return Ok(()) };
+/// Keeps an answer under its key. 5xx is never kept: it means that nothing happened; nor is an answer
+/// that is still to come.
+pub fn remember(
+    tx: &Tx<'_>,
+    now: Millis,
+    key: Option<&(&str, Vec<u8>)>,
+    told: &Told,
+) -> Stored<()> {
+    let is_final = told.status < 500 && told.parked.is_none();
+    let Some((k, fingerprint)) = key.filter(|_| is_final) else { return Ok(()) };
     let kept = Applied {
         fingerprint: fingerprint.clone(),
         status: told.status,

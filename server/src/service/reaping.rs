@@ -36,7 +36,7 @@ fn reap(tx: &Tx<'_>, cx: &Cx<'_>, project: Option<&str>, most: usize) -> Stored<
             for row in tx.files_of(&id)? {
                 let lapsed = row.expires_at.is_some_and(|e| e <= cx.now);
                 let why = if lapsed { End::Expired } else { End::Stale };
-                end(tx, cx, &row.id, why, None, None)?;
+                end(tx, cx, &row, why, None, None)?;
                 done.lock_ids.push(row.id);
             }
             tx.end_session(&id, cx.now, STALE)?;
@@ -48,7 +48,7 @@ fn reap(tx: &Tx<'_>, cx: &Cx<'_>, project: Option<&str>, most: usize) -> Stored<
             // A file whose end has moved on: next time it is not among these.
             tx.renew_claim(&row)?;
         } else {
-            end(tx, cx, &row.id, End::Expired, None, None)?;
+            end(tx, cx, &row, End::Expired, None, None)?;
             done.lock_ids.push(row.id);
         }
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use coord_protocol::resource::Resource;
+use coord_protocol::claim::Who;
+use coord_protocol::resource::{Anchors, Resource};
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{ClaimKind, Lock};
+use coord_protocol::wire::{ClaimKind, ClaimType, Severity, TeamClaim};
 use rusqlite::{Row, params};
 
 use super::{Paged, Stored, Tx, View, limit};
@@ -46,6 +47,31 @@ pub struct ClaimRow {
     pub content_then: Option<String>,
     /// Of a file: its content after its holder's last recorded edit.
     pub content_now: Option<String>,
+    /// What a team claim has beyond this.
+    pub team: Option<Box<TeamClaim>>,
+}
+
+impl ClaimRow {
+    /// Who holds it.
+    pub fn who(&self) -> Who<'_> {
+        let engineer = self.team.as_ref().map(|t| t.engineer.as_str());
+        Who { session: &self.session_id, engineer }
+    }
+
+    /// What its holder is called.
+    pub fn holder(&self) -> &str {
+        self.team.as_ref().map_or(&self.session_id, |t| &t.engineer)
+    }
+
+    /// What it is on. A row that a foreign hand wrote and that cannot be read can be in nobody's way.
+    pub fn read_resource(&self) -> Option<Resource> {
+        let read = match self.kind {
+            ClaimKind::Claim => Resource::claimed,
+            ClaimKind::Lock | ClaimKind::File if self.is_glob => Resource::parse,
+            ClaimKind::Lock | ClaimKind::File => Resource::literal,
+        };
+        read(&self.resource).ok()
+    }
 }
 
 /// Ended claims that a late one is compared with, at most.
@@ -74,7 +100,9 @@ const COLUMNS: &str = concat!(
     fence, acquired_at, MAX(claim.last_activity, COALESCE(session.last_seen, 0)), ",
     expiry!("session.last_seen"),
     ", claim.ended_at, claim.end_reason, is_glob, claim.kind, claim.generation, content_then,
-    content_now FROM claim LEFT JOIN session USING (session_id)"
+    content_now, claim.engineer, claim.claim_type, claim.branch, claim.pattern, claim.severity,
+    claim.symbols, claim.narrowable, claim.partners, claim.ttl_shortened
+    FROM claim LEFT JOIN session USING (session_id)"
 );
 
 fn claim(r: &Row<'_>) -> rusqlite::Result<ClaimRow> {
@@ -96,7 +124,36 @@ fn claim(r: &Row<'_>) -> rusqlite::Result<ClaimRow> {
         generation: r.get(14)?,
         content_then: r.get(15)?,
         content_now: r.get(16)?,
+        team: team(r)?,
     })
+}
+
+/// The columns of a team claim, from the 17th on.
+fn team(r: &Row<'_>) -> rusqlite::Result<Option<Box<TeamClaim>>> {
+    let Some(engineer) = r.get::<_, Option<String>>(17)? else { return Ok(None) };
+    let is_hard = r.get::<_, Option<String>>(21)?.as_deref() == Some(Severity::Hard.as_str());
+    Ok(Some(Box::new(TeamClaim {
+        engineer,
+        claim_type: ClaimType::parse(&r.get::<_, Option<String>>(18)?.unwrap_or_default())
+            .unwrap_or_default(),
+        branch: r.get(19)?,
+        pattern: r.get::<_, Option<String>>(20)?.unwrap_or_default(),
+        severity: if is_hard { Severity::Hard } else { Severity::Soft },
+        symbols: names(r.get(22)?),
+        narrowable: r.get(23)?,
+        partners: names(r.get(24)?).unwrap_or_default(),
+        ttl_shortened: r.get(25)?,
+    })))
+}
+
+/// A list of names that stands as JSON in a column.
+pub(super) fn names(column: Option<String>) -> Option<Vec<String>> {
+    serde_json::from_str(&column?).ok()
+}
+
+/// The same for a column.
+pub(super) fn json_of_names(names: &[String]) -> String {
+    serde_json::to_string(names).expect("texts are plain JSON")
 }
 
 impl View<'_> {
@@ -128,32 +185,29 @@ impl View<'_> {
         Ok(rows)
     }
 
-    /// Claims of a project that are not ended and may touch `resource`: a superset, narrowed by
-    /// literal text; the caller decides exactly.
+    /// Claims of a project that are not ended and may touch `resource`: a superset, narrowed by the
+    /// index; the caller decides exactly.
     pub fn claims_near(&self, project: &str, resource: &Resource) -> Stored<Vec<ClaimRow>> {
-        if resource.is_glob() {
-            let prefix = resource.literal_prefix();
-            return self.rows(
-                &format!(
-                    "SELECT {COLUMNS} WHERE claim.project_key = ?1 AND claim.ended_at IS NULL
-                     AND (is_glob = 1 OR (resource >= ?2 AND resource < ?2 || char(1114111)))
-                     ORDER BY acquired_at, claim.id"
-                ),
-                params![project, prefix],
-                claim,
+        let Anchors { exact, ranges } = resource.anchors();
+        let live = "claim.project_key = ?1 AND claim.ended_at IS NULL";
+        let mut found = Vec::new();
+        if !exact.is_empty() {
+            let sql = format!(
+                "SELECT {COLUMNS} WHERE {live} AND anchor IN (SELECT value FROM json_each(?2))"
             );
+            found = self.rows(&sql, [project, &json_of_names(&exact)], claim)?;
         }
-        self.rows(
-            &format!(
-                "SELECT {COLUMNS} WHERE claim.project_key = ?1 AND claim.ended_at IS NULL
-                 AND resource = ?2
-                 UNION ALL
-                 SELECT {COLUMNS} WHERE claim.project_key = ?1 AND claim.ended_at IS NULL
-                 AND is_glob = 1 AND resource <> ?2"
-            ),
-            params![project, resource.as_str()],
-            claim,
-        )
+        // A name at any depth meets only what spells it, or is a pattern itself.
+        let name = resource.name_anywhere();
+        for (from, to) in ranges {
+            let sql = format!(
+                "SELECT {COLUMNS} WHERE {live} AND anchor >= ?2 AND anchor < ?3
+                 AND (?4 IS NULL OR is_glob = 1 OR instr(resource, ?4) > 0)"
+            );
+            found.extend(self.rows(&sql, params![project, from, to, name], claim)?);
+        }
+        found.sort_by(|a, b| (a.acquired_at, &a.id).cmp(&(b.acquired_at, &b.id)));
+        Ok(found)
     }
 
     /// Claims that are neither ended nor over at `now`, oldest first, after the claim `after`.
@@ -200,8 +254,8 @@ impl View<'_> {
         resource: &str,
         session: &str,
     ) -> Stored<Option<ClaimRow>> {
-        let of =
-            "claim.project_key = ?1 AND resource = ?2 AND claim.session_id = ?3 AND is_glob = 0";
+        let of = "claim.project_key = ?1 AND resource = ?2 AND claim.session_id = ?3
+            AND is_glob = 0 AND claim.kind <> 'claim'";
         let live = self.row(
             &format!("SELECT {COLUMNS} WHERE {of} AND claim.ended_at IS NULL"),
             [project, resource, session],
@@ -250,25 +304,108 @@ impl View<'_> {
         )
     }
 
-    /// Ids of a session's claims that are not ended.
-    pub fn claims_of(&self, session: &str) -> Stored<Vec<String>> {
+    /// A session's claims that are not ended.
+    pub fn claims_of(&self, session: &str) -> Stored<Vec<ClaimRow>> {
         self.rows(
-            "SELECT id FROM claim WHERE session_id = ?1 AND ended_at IS NULL
-             ORDER BY acquired_at, id",
+            &format!(
+                "SELECT {COLUMNS} WHERE claim.session_id = ?1 AND claim.ended_at IS NULL
+                 ORDER BY acquired_at, claim.id"
+            ),
             [session],
-            |r| r.get(0),
+            claim,
         )
     }
 }
 
+/// What a list of team claims is narrowed by.
+#[derive(Debug, Default)]
+pub struct TeamFilter<'a> {
+    /// Only live ones, and locks beside them.
+    pub active_only: bool,
+    /// Of this engineer.
+    pub engineer: Option<&'a str>,
+    /// With this in the pattern, in any case.
+    pub module: Option<&'a str>,
+    /// Of this project.
+    pub repo: Option<&'a str>,
+}
+
+impl View<'_> {
+    /// Claims as seed 002 lists them: live ones by their end, or team claims newest first.
+    pub fn team_claims(
+        &self,
+        now: Millis,
+        f: &TeamFilter<'_>,
+        most: usize,
+    ) -> Stored<Vec<ClaimRow>> {
+        let narrowed = "(?2 IS NULL OR COALESCE(claim.engineer, claim.session_id) = ?2)
+            AND (?3 IS NULL OR instr(lower(COALESCE(claim.pattern, resource)), lower(?3)) > 0)
+            AND (?4 IS NULL OR claim.project_key = ?4)";
+        let sql = if f.active_only {
+            format!(
+                "SELECT {COLUMNS} WHERE claim.ended_at IS NULL
+                 AND (claim.expires_at IS NULL OR {EXPIRY} > ?1) AND {narrowed}
+                 ORDER BY claim.expires_at IS NULL, claim.expires_at, claim.seq LIMIT ?5"
+            )
+        } else {
+            format!(
+                "SELECT {COLUMNS} WHERE claim.kind = 'claim' AND ?1 IS NOT NULL AND {narrowed}
+                 ORDER BY claim.acquired_at DESC, claim.seq DESC LIMIT ?5"
+            )
+        };
+        self.rows(&sql, params![now.0, f.engineer, f.module, f.repo, limit(most)], claim)
+    }
+
+    /// Projects that ever had a team claim: when one was last claimed in, claims and engineers since
+    /// `since`, and live claims.
+    pub fn repos(&self, now: Millis, since: Millis) -> Stored<Vec<RepoRow>> {
+        self.rows(
+            "SELECT project_key, MAX(MAX(acquired_at, last_activity)),
+               SUM(acquired_at >= ?2), COUNT(DISTINCT CASE WHEN acquired_at >= ?2 THEN engineer END),
+               SUM(ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?1))
+             FROM claim WHERE kind = 'claim' AND project_key <> ''
+             GROUP BY project_key ORDER BY 2 DESC, 1",
+            [now.0, since.0],
+            |r| {
+                Ok(RepoRow {
+                    repo: r.get(0)?,
+                    last_activity: Millis(r.get(1)?),
+                    claims: r.get(2)?,
+                    engineers: r.get(3)?,
+                    active: r.get(4)?,
+                })
+            },
+        )
+    }
+}
+
+/// A project, as `GET /repos` sums it up.
+#[derive(Debug)]
+pub struct RepoRow {
+    /// Its name.
+    pub repo: String,
+    /// When it was last claimed in.
+    pub last_activity: Millis,
+    /// Claims since the asked moment.
+    pub claims: i64,
+    /// Engineers of those.
+    pub engineers: i64,
+    /// Live claims.
+    pub active: i64,
+}
+
 impl Tx<'_> {
     /// Adds a claim.
-    pub fn add_claim(&self, c: &ClaimRow) -> Stored<()> {
+    pub fn add_claim(&self, c: &ClaimRow, anchor: &str) -> Stored<()> {
+        let team = c.team.as_deref();
         self.run(
             "INSERT INTO claim (id, project_key, session_id, resource, is_glob, description, ttl_ms,
              fence, acquired_at, last_activity, expires_at, ended_at, end_reason, kind, generation,
-             content_then, content_now)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+             content_then, content_now, anchor, engineer, claim_type, branch, pattern, severity,
+             symbols, narrowable, partners)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+             ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
+",
             params![
                 c.id,
                 c.project_key,
@@ -287,6 +424,15 @@ impl Tx<'_> {
                 c.generation,
                 c.content_then,
                 c.content_now,
+                anchor,
+                team.map(|t| &t.engineer),
+                team.map(|t| t.claim_type.as_str()),
+                team.map(|t| &t.branch),
+                team.map(|t| &t.pattern),
+                team.map(|t| t.severity.as_str()),
+                team.and_then(|t| t.symbols.as_deref()).map(json_of_names),
+                team.is_some_and(|t| t.narrowable),
+                team.filter(|t| !t.partners.is_empty()).map(|t| json_of_names(&t.partners)),
             ],
         )?;
         Ok(())
@@ -294,32 +440,43 @@ impl Tx<'_> {
 
     /// Puts a claim here that another engine has granted. What is known of it already stays if it is
     /// later than this: the answer may be one that was remembered.
-    pub fn put_granted(&self, lock: &Lock, is_glob: bool) -> Stored<()> {
+    pub fn put_granted(&self, row: &ClaimRow, anchor: &str) -> Stored<()> {
+        let known = self.number("SELECT COUNT(*) FROM claim WHERE id = ?1", [&row.id])?;
+        if known == 0 {
+            return self.add_claim(row, anchor);
+        }
         self.run(
-            "INSERT INTO claim (id, project_key, session_id, resource, is_glob,
-             description, ttl_ms, fence, acquired_at, last_activity, expires_at, kind,
-             generation, content_then, content_now)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-             ON CONFLICT (id) DO UPDATE SET description = excluded.description,
-               ttl_ms = excluded.ttl_ms, last_activity = excluded.last_activity,
-               expires_at = excluded.expires_at, content_now = excluded.content_now
-             WHERE ended_at IS NULL AND last_activity < excluded.last_activity",
+            "UPDATE claim SET description = ?2, ttl_ms = ?3, last_activity = ?4, expires_at = ?5,
+             content_now = ?6 WHERE id = ?1 AND ended_at IS NULL AND last_activity < ?4",
             params![
-                lock.id,
-                lock.project_key,
-                lock.session_id,
-                lock.resource,
-                is_glob,
-                lock.description,
-                lock.ttl_ms(),
-                lock.fence,
-                lock.acquired_at.0,
-                lock.last_activity.0,
-                lock.expires_at.map(|t| t.0),
-                lock.kind.as_str(),
-                lock.generation,
-                lock.content_then,
-                lock.content_now,
+                row.id,
+                row.description,
+                row.ttl_ms,
+                row.last_activity.0,
+                row.expires_at.map(|t| t.0),
+                row.content_now,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what has changed of a team claim: its partners, and its time.
+    pub fn change_team_claim(&self, c: &ClaimRow) -> Stored<()> {
+        let Some(team) = c.team.as_deref() else { return Ok(()) };
+        self.run(
+            "UPDATE claim SET partners = ?2, ttl_shortened = ?3, expires_at = ?4, ttl_ms = ?5,
+             last_activity = ?6, description = ?7, branch = ?8, narrowable = ?9
+             WHERE id = ?1 AND ended_at IS NULL",
+            params![
+                c.id,
+                (!team.partners.is_empty()).then(|| json_of_names(&team.partners)),
+                team.ttl_shortened,
+                c.expires_at.map(|t| t.0),
+                c.ttl_ms,
+                c.last_activity.0,
+                c.description,
+                team.branch,
+                team.narrowable,
             ],
         )?;
         Ok(())

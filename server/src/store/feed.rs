@@ -17,7 +17,7 @@ const CHANGE_BYTES: usize = 64;
 const RUNS_MAX: usize = 1_000;
 
 /// The tables of the feed; the number is what the triggers write into `change.kind`.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 15] = [
     "session",
     "claim",
     "component",
@@ -28,6 +28,11 @@ const TABLES: [&str; 10] = [
     "receipt",
     "todo",
     "decision",
+    "waiter",
+    "release_request",
+    "team_event",
+    "blocked_attempt",
+    "ownership",
 ];
 
 /// A row as it stands.
@@ -118,7 +123,7 @@ impl View<'_> {
         let name_of = |table: &str| match table {
             "component" => "project_key || '/' || component",
             // A sign of life is no news of a session.
-            "session" | "component_change" | "receipt" => "NULL",
+            "session" | "component_change" | "receipt" | "ownership" => "NULL",
             _ => "id",
         };
         let mut names = HashSet::new();

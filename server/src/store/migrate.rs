@@ -7,8 +7,11 @@ use rusqlite::Connection;
 
 use super::OpenError;
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001_init.sql"), include_str!("schema/0002_feed.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_init.sql"),
+    include_str!("schema/0002_feed.sql"),
+    include_str!("schema/0003_team.sql"),
+];
 
 /// The schema that this program writes.
 pub const SCHEMA_VERSION: usize = MIGRATIONS.len();

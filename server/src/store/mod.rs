@@ -2,6 +2,7 @@
 //! [`Tx`] writes. Nothing here decides: rules live in [`crate::service`].
 
 mod applied;
+mod attempts;
 mod claims;
 mod components;
 mod decisions;
@@ -10,18 +11,24 @@ mod guard;
 mod messages;
 mod meta;
 mod migrate;
+mod requests;
 mod sessions;
+mod team_events;
 mod todos;
+mod waiters;
 mod work;
 
+use std::cell::RefCell;
 use std::ops::Deref;
 
 use coord_protocol::limits::PAGE_BYTES_MAX;
+use coord_protocol::wire::Severity;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 pub use applied::Applied;
-pub use claims::ClaimRow;
+pub use attempts::AttemptRow;
+pub use claims::{ClaimRow, RepoRow, TeamFilter};
 pub use feed::{Changed, Changes, RowMap, Scope};
 pub use guard::{
     OpenError, Store, be_patient_for, is_damage, is_file_damaged, open_disposable, open_in_memory,
@@ -31,6 +38,9 @@ pub(crate) use guard::{configure, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 pub use sessions::ENDED;
+pub use requests::{RequestFilter, RequestRow};
+pub use team_events::EventRow;
+pub use waiters::{WaiterItem, WaiterRow, WaiterState};
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
 /// fault; answered with 503.
@@ -55,6 +65,29 @@ pub struct View<'c> {
 /// Reads and writes inside the open transaction of one connection.
 pub struct Tx<'c> {
     view: View<'c>,
+    notes: RefCell<Notes>,
+}
+
+/// What rules leave for whoever runs them, beside what they write.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Claims and waiters that ended: who waited for them is to be served.
+    freed: Vec<String>,
+    /// Parked calls that may have their answer now.
+    woken: Vec<String>,
+    /// What is counted once it is committed.
+    counts: Counts,
+}
+
+/// What rules have done, for the metrics.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counts {
+    /// Team claims granted, soft and hard.
+    pub created: [u64; 2],
+    /// Conflicts that team claims met.
+    pub conflicts: u64,
+    /// Team claims released by request.
+    pub released: u64,
 }
 
 impl<'c> View<'c> {
@@ -67,7 +100,47 @@ impl<'c> View<'c> {
 impl<'c> Tx<'c> {
     /// Writes on this connection; the caller has begun a transaction and will end it.
     pub fn new(conn: &'c Connection) -> Self {
-        Self { view: View::new(conn) }
+        Self { view: View::new(conn), notes: RefCell::default() }
+    }
+
+    /// A claim or a waiter has ended.
+    pub fn note_freed(&self, id: &str) {
+        self.notes.borrow_mut().freed.push(id.to_owned());
+    }
+
+    /// What has ended and was not looked at yet.
+    pub fn take_freed(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.borrow_mut().freed)
+    }
+
+    /// A parked call may have its answer now.
+    pub fn note_woken(&self, id: &str) {
+        self.notes.borrow_mut().woken.push(id.to_owned());
+    }
+
+    /// Parked calls that may have their answer.
+    pub fn take_woken(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.borrow_mut().woken)
+    }
+
+    /// A team claim was granted.
+    pub fn count_created(&self, severity: Severity) {
+        self.notes.borrow_mut().counts.created[usize::from(severity.is_hard())] += 1;
+    }
+
+    /// Team claims met this many conflicts.
+    pub fn count_conflicts(&self, n: usize) {
+        self.notes.borrow_mut().counts.conflicts += n as u64;
+    }
+
+    /// This many team claims were released.
+    pub fn count_released(&self, n: usize) {
+        self.notes.borrow_mut().counts.released += n as u64;
+    }
+
+    /// What was counted.
+    pub fn take_counts(&self) -> Counts {
+        std::mem::take(&mut self.notes.borrow_mut().counts)
     }
 
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> Stored<usize> {

@@ -1,18 +1,30 @@
-//! Who may hold what. A lock of the protocol is a claim on a resource string; conflict is the same
-//! canonical name or intersecting globs; check and grant happen in one transaction (design 5).
+//! Who may hold what (design 5). A lock of the protocol and a team claim are rows of one table, judged
+//! by one rule; check and grant happen in one transaction, and every claim ends in one function.
 
-use coord_protocol::lease::{Standing, Ttl, standing};
+mod circle;
+pub mod conflicts;
+mod judge;
+mod lock;
+pub mod queue;
+mod refused;
+pub mod rows;
+pub mod team;
+pub mod team_ends;
+
+use coord_protocol::lease::Standing;
 use coord_protocol::path::BadResource;
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{ClaimKind, ClaimLock, EndedLock, Lock, Released, ReleasedAll};
+use coord_protocol::wire::{ClaimKind, EndedLock, Lock, Released, ReleasedAll};
 use serde_json::json;
 
-use super::{Answer, Cx, Refusal, fields, files, reaping, sessions, settle};
+use super::{Answer, Cx, Refusal, fields, requests, sessions};
 use crate::store::{ClaimRow, Paged, Room, Stored, Tx, View, json_len};
 
-/// Locks that a refusal names.
-const CONFLICTS_MAX: usize = 10;
+pub use lock::{Claimed, claim};
+pub(super) use team::{Granting, others_allow, read_pattern};
+pub(super) use judge::{Met, standing_of};
+pub(super) use lock::checked;
 
 /// Why a claim ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +39,12 @@ pub enum End {
     Stale,
     /// Somebody else ended it, and said why.
     Forced,
+    /// Its holder agreed to let go.
+    Approved,
+    /// Its holder kept a part of it.
+    Narrowed,
+    /// Who had waited for it was gone when its turn came.
+    Left,
     /// It came too late to be granted at all.
     Past,
 }
@@ -39,168 +57,58 @@ impl End {
             Self::Expired => "expired",
             Self::Stale => "stale",
             Self::Forced => "forced",
+            Self::Approved => "approved",
+            Self::Narrowed => "narrowed",
+            Self::Left => "left",
             Self::Past => "past",
         }
     }
 }
 
-/// What became of a claim that was not refused.
-#[derive(Debug)]
-pub enum Claimed {
-    /// The asker holds it.
-    Granted(Box<Lock>),
-    /// It came after its time: written down under this id, nothing granted (G13).
-    Past(String),
-}
-
-/// Grants a lock, renews the asker's own, or refuses with the locks in the way.
-pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
-    let resource = checked(tx, ask)?;
-    let ttl = Ttl::from_hours(ask.ttl_hours, cx.rules.ttl_of(ask.kind))
-        .map_err(|e| Refusal::new(422, e.to_string()))?;
-    cx.touch(tx, &ask.session_id)?;
-    if cx.past {
-        return record_past(tx, cx, ask, &resource, ttl);
-    }
-    if ask.kind == ClaimKind::File {
-        reaping::in_passing(tx, cx)?;
-    }
-    let mut released_stale = Vec::new();
-    let mut in_the_way = Vec::new();
-    for row in tx.claims_near(&ask.project_key, &resource)? {
-        let Some(witness) = stored_resource(&row).and_then(|r| r.overlap(&resource)) else {
-            continue;
-        };
-        match standing(cx.now, row.expires_at, row.last_activity, cx.rules.stale_after) {
-            Standing::Expired => end(tx, cx, &row.id, End::Expired, None, None)?,
-            Standing::Stale if row.session_id != ask.session_id => {
-                let note = format!("no activity since {}", row.last_activity);
-                end(tx, cx, &row.id, End::Stale, Some(&ask.session_id), Some(&note))?;
-                released_stale.push(ended_view(&row, End::Stale));
-            }
-            Standing::Stale | Standing::Live if row.session_id == ask.session_id => {
-                if row.resource == resource.as_str() && row.is_glob == resource.is_glob() {
-                    return renew(tx, cx, ask, row, ttl).map(|l| Claimed::Granted(Box::new(l)));
-                }
-            }
-            Standing::Stale | Standing::Live => in_the_way.push((row, witness)),
-        }
-    }
-    if !in_the_way.is_empty() {
-        let tell = settle::conflict_notices(cx, ask, &in_the_way);
-        return Err(Refusal { tell, ..conflict(&resource, &in_the_way) }.into());
-    }
-    let fence = if cx.provisional { None } else { Some(tx.next_fence(cx.now)?) };
-    let row = ClaimRow {
-        fence,
-        expires_at: ttl.expiry(cx.now),
-        generation: ask.generation.or(tx.generation(&ask.session_id)?),
-        ..new_row(cx, ask, &resource, ttl)
-    };
-    let overlapped = settle::held_meanwhile(tx, cx, ask, &resource)?;
-    tx.add_claim(&row)?;
-    Ok(Claimed::Granted(Box::new(Lock { released_stale, overlapped, ..lock_view(&row) })))
-}
-
-/// The wish is one that can be granted, and comes from the session's newest conversation.
-pub(super) fn checked(tx: &Tx<'_>, ask: &ClaimLock) -> Answer<Resource> {
-    fields::name("project_key", &ask.project_key)?;
-    fields::session("session_id", &ask.session_id)?;
-    fields::text("description", ask.description.as_deref())?;
-    files::content(ask.content.as_deref())?;
-    sessions::newest(tx, &ask.session_id, ask.generation)?;
-    Ok(wanted(&ask.resource, ask.literal || ask.kind == ClaimKind::File)?)
-}
-
-fn new_row(cx: &Cx<'_>, ask: &ClaimLock, resource: &Resource, ttl: Ttl) -> ClaimRow {
-    ClaimRow {
-        id: cx.new_id(),
-        project_key: ask.project_key.clone(),
-        session_id: ask.session_id.clone(),
-        resource: resource.as_str().to_owned(),
-        is_glob: resource.is_glob(),
-        description: ask.description.clone(),
-        ttl_ms: ttl.as_millis(),
-        fence: None,
-        acquired_at: cx.now,
-        last_activity: cx.now,
-        expires_at: None,
-        ended_at: None,
-        end_reason: None,
-        kind: ask.kind,
-        generation: None,
-        content_then: ask.content.clone(),
-        content_now: ask.content.clone(),
-    }
-}
-
-/// A claim that arrives after its time is history: it is written down, and nobody is kept out.
-fn record_past(
-    tx: &Tx<'_>,
-    cx: &Cx<'_>,
-    ask: &ClaimLock,
-    resource: &Resource,
-    ttl: Ttl,
-) -> Answer<Claimed> {
-    let row = ClaimRow {
-        ended_at: Some(cx.now),
-        end_reason: Some(End::Past.as_str().to_owned()),
-        ..new_row(cx, ask, resource, ttl)
-    };
-    tx.add_claim(&row)?;
-    Ok(Claimed::Past(row.id))
-}
-
-fn renew(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock, row: ClaimRow, ttl: Ttl) -> Answer<Lock> {
-    let generation = ask.generation.or(tx.generation(&ask.session_id)?);
-    let row = ClaimRow { generation, ..files::again(row, ask, ttl, cx) };
-    tx.renew_claim(&row)?;
-    let lock = lock_view(&row);
-    let provisional = lock.provisional || cx.provisional;
-    // Only the server says that the fence still stands.
-    Ok(Lock { renewed: true, provisional, fence: lock.fence.filter(|_| !provisional), ..lock })
-}
-
-fn conflict(resource: &Resource, in_the_way: &[(ClaimRow, String)]) -> Refusal {
-    let (first, witness) = &in_the_way[0];
-    let until = first.expires_at.map_or("released".to_owned(), |t| t.to_string());
-    let why = first.description.as_deref();
-    let why = why.map(|d| format!(" ({})", fields::brief(d))).unwrap_or_default();
-    let on = if first.resource == resource.as_str() {
-        String::new()
-    } else {
-        format!(" as {:?}, both mean {witness:?}", first.resource)
-    };
-    let more = match in_the_way.len() - 1 {
-        0 => String::new(),
-        n => format!(", and {n} more in the way"),
-    };
-    let half = if first.fence.is_none() { "provisionally " } else { "" };
-    let detail = format!(
-        "{:?} is held {half}by {} since {} until {until}{why}{on}{more}",
-        resource.as_str(),
-        first.session_id,
-        first.acquired_at,
-    );
-    let locks: Vec<_> = in_the_way
-        .iter()
-        .take(CONFLICTS_MAX)
-        .map(|(row, overlap)| json!({"lock": brief_view(row), "overlap": overlap}))
-        .collect();
-    let no = Refusal::new(409, detail).with("conflicts", json!(locks));
-    no.with("conflict_count", json!(in_the_way.len()))
-}
-
-/// Ends a claim. Every way in which a claim can end comes through here.
+/// Ends a claim. Every way in which a claim can end comes through here: its partners are told apart
+/// from it, requests for it are settled, and whoever waits for it is served before the transaction is
+/// over (see [`queue::serve`]).
 pub fn end(
     tx: &Tx<'_>,
     cx: &Cx<'_>,
-    id: &str,
+    row: &ClaimRow,
     why: End,
     by: Option<&str>,
     note: Option<&str>,
 ) -> Stored<()> {
-    tx.mark_ended(id, cx.now, why.as_str(), by, note)?;
+    if !tx.mark_ended(&row.id, cx.now, why.as_str(), by, note)? {
+        return Ok(());
+    }
+    if let Some(team) = row.team.as_deref() {
+        unlink(tx, &row.id, &team.partners)?;
+        requests::claim_ended(tx, cx, row, why)?;
+    }
+    tx.note_freed(&row.id);
+    Ok(())
+}
+
+fn unlink(tx: &Tx<'_>, id: &str, partners: &[String]) -> Stored<()> {
+    for partner in partners {
+        if let Some(mut row) = tx.claim(partner)?
+            && let Some(team) = row.team.as_deref_mut()
+        {
+            team.partners.retain(|p| p != id);
+            tx.change_team_claim(&row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends claims that were found to be over. `by` found them.
+fn end_over(tx: &Tx<'_>, cx: &Cx<'_>, over: &[(ClaimRow, End)], by: &str) -> Stored<()> {
+    for (row, why) in over {
+        if *why == End::Stale {
+            let note = format!("no activity since {}", row.last_activity);
+            end(tx, cx, row, *why, Some(by), Some(&note))?;
+        } else {
+            end(tx, cx, row, *why, None, None)?;
+        }
+    }
     Ok(())
 }
 
@@ -230,19 +138,18 @@ pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Release<'_>) -> Answer<
     let lapsed = row.expires_at.is_some_and(|e| e <= cx.now);
     let why = if lapsed {
         End::Expired
-    } else if row.session_id == ask.session {
+    } else if row.session_id == ask.session || row.holder() == ask.session {
         End::Released
     } else if ask.force {
         End::Forced
-    } else if standing(cx.now, row.expires_at, row.last_activity, cx.rules.stale_after)
-        == Standing::Stale
-    {
+    } else if standing_of(cx.now, cx.rules, &row) == Standing::Stale {
         // Seed 000, step 1: a lock without activity for 2 hours may be released by who finds it.
         End::Stale
     } else {
         let detail = format!(
             "lock {id} is held by {}, not by {}; ask the holder, or force it with a reason",
-            row.session_id, ask.session
+            row.holder(),
+            ask.session
         );
         return Err(Refusal::new(403, detail).with("lock", json!(brief_view(&row))).into());
     };
@@ -250,17 +157,18 @@ pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Release<'_>) -> Answer<
         return Err(Refusal::new(422, "a forced release needs a reason").into());
     }
     fields::text("reason", ask.reason)?;
-    end(tx, cx, id, why, Some(ask.session), ask.reason)?;
+    end(tx, cx, &row, why, Some(ask.session), ask.reason)?;
     Ok(Released { id: row.id, released: true, reason: why.as_str().to_owned() })
 }
 
 /// Releases all that a session holds.
 pub fn release_all(tx: &Tx<'_>, cx: &Cx<'_>, session: &str, why: End) -> Answer<ReleasedAll> {
     fields::session("session_id", session)?;
-    let ids = tx.claims_of(session)?;
-    for id in &ids {
-        end(tx, cx, id, why, Some(session), None)?;
+    let rows = tx.claims_of(session)?;
+    for row in &rows {
+        end(tx, cx, row, why, Some(session), None)?;
     }
+    let ids: Vec<_> = rows.into_iter().map(|r| r.id).collect();
     Ok(ReleasedAll { released: ids.len(), ids, past: false })
 }
 
@@ -297,7 +205,7 @@ pub fn list(
                 row.expires_at.is_none_or(|e| e > cx.now)
                     && from.as_ref().is_none_or(|from| place(row) > *from)
                     && f.session.is_none_or(|s| s == row.session_id)
-                    && stored_resource(row).is_some_and(|r| r.overlap(&wanted).is_some())
+                    && row.read_resource().is_some_and(|r| r.overlap(&wanted).is_some())
             });
             near.sort_by_key(place);
             let found = near.len();
@@ -351,13 +259,6 @@ pub(super) fn wanted(raw: &str, literal: bool) -> Result<Resource, Refusal> {
     })
 }
 
-/// The resource of a stored row. A row that a foreign hand wrote and that cannot be read can be in
-/// nobody's way.
-pub(super) fn stored_resource(row: &ClaimRow) -> Option<Resource> {
-    let read = if row.is_glob { Resource::parse } else { Resource::literal };
-    read(&row.resource).ok()
-}
-
 #[expect(clippy::cast_precision_loss, reason = "hours for display; 30 days of ms fit exactly")]
 pub(super) fn lock_view(row: &ClaimRow) -> Lock {
     Lock {
@@ -376,12 +277,44 @@ pub(super) fn lock_view(row: &ClaimRow) -> Lock {
         content_then: row.content_then.clone(),
         content_now: row.content_now.clone(),
         generation: row.generation,
+        team: row.team.clone(),
         ended_at: row.ended_at,
         end_reason: row.end_reason.clone(),
         renewed: false,
         released_stale: Vec::new(),
         overlapped: Vec::new(),
     }
+}
+
+/// The row of a lock that another engine has granted; `None`: it cannot be read here.
+pub fn row_of(lock: &Lock, literal: bool) -> Option<(ClaimRow, String)> {
+    let read = match lock.kind {
+        ClaimKind::Claim => Resource::claimed,
+        ClaimKind::Lock if !literal => Resource::parse,
+        ClaimKind::Lock | ClaimKind::File => Resource::literal,
+    };
+    let resource = read(&lock.resource).ok()?;
+    let row = ClaimRow {
+        id: lock.id.clone(),
+        project_key: lock.project_key.clone(),
+        session_id: lock.session_id.clone(),
+        resource: lock.resource.clone(),
+        is_glob: resource.is_glob(),
+        description: lock.description.clone(),
+        ttl_ms: lock.ttl_ms(),
+        fence: lock.fence,
+        acquired_at: lock.acquired_at,
+        last_activity: lock.last_activity,
+        expires_at: lock.expires_at,
+        ended_at: None,
+        end_reason: None,
+        kind: lock.kind,
+        generation: lock.generation,
+        content_then: lock.content_then.clone(),
+        content_now: lock.content_now.clone(),
+        team: lock.team.clone(),
+    };
+    Some((row, resource.anchor().to_owned()))
 }
 
 /// A lock that is only mentioned.

@@ -1,0 +1,145 @@
+//! May these files be worked on? The same judgement as that of a claim on them, without one.
+
+use coord_protocol::claim::Who;
+use coord_protocol::resource::Resource;
+use coord_protocol::time::Millis;
+use coord_protocol::wire::Severity;
+use serde::Serialize;
+
+use super::judge::{Wish, look};
+use super::queue::{Place, before};
+use super::team::read_pattern;
+use crate::service::{Answer, Cx, Refusal, areas, fields};
+use crate::store::{ClaimRow, Stored, View};
+
+/// Patterns of one question at most.
+const PATTERNS_MAX: usize = 2_000;
+
+/// `GET /conflicts`.
+#[derive(Debug, Serialize)]
+pub struct Conflicts {
+    /// Whether there is any.
+    pub has_conflicts: bool,
+    /// Which.
+    pub conflicts: Vec<Conflict>,
+    /// The opposite of `has_conflicts`.
+    pub safe_to_proceed: bool,
+    /// The same.
+    pub safe: bool,
+    /// What to do.
+    pub suggestion: Option<String>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+pub struct Conflict {
+    /// As it was asked.
+    pub your_pattern: String,
+    /// Who holds it.
+    pub engineer: String,
+    /// On what.
+    pub pattern: String,
+    /// Of the area.
+    pub severity: Severity,
+    /// Until when.
+    pub expires_at: Option<Millis>,
+    /// A path that both mean.
+    pub overlap: Vec<String>,
+}
+
+/// Who asks, and about what.
+pub struct Question<'a> {
+    /// The patterns.
+    pub patterns: &'a [String],
+    /// Who asks.
+    pub engineer: &'a str,
+    /// The project; '' is none.
+    pub project: &'a str,
+    /// The asker's sessions.
+    pub sessions: &'a [String],
+}
+
+/// Answers. What a partner of the asker holds is no conflict: they have agreed, or the rules have.
+pub fn ask(view: &View<'_>, cx: &Cx<'_>, q: &Question<'_>) -> Answer<Conflicts> {
+    fields::name("engineer", q.engineer)?;
+    if q.patterns.len() > PATTERNS_MAX {
+        let why = format!("more than {PATTERNS_MAX} patterns in one question");
+        return Err(Refusal::new(422, why).into());
+    }
+    let areas = areas::of(view)?;
+    let mut conflicts = Vec::new();
+    for pattern in q.patterns {
+        let resource = read_pattern(pattern).map_err(|why| Refusal::new(400, why))?;
+        let hard = areas.severity(&resource).is_hard();
+        conflicts.extend(one(view, cx, q, pattern, &resource, hard)?);
+    }
+    let suggestion = conflicts.first().map(suggest);
+    let has_conflicts = !conflicts.is_empty();
+    Ok(Conflicts {
+        has_conflicts,
+        conflicts,
+        safe_to_proceed: !has_conflicts,
+        safe: !has_conflicts,
+        suggestion,
+    })
+}
+
+fn one(
+    view: &View<'_>,
+    cx: &Cx<'_>,
+    q: &Question<'_>,
+    pattern: &str,
+    resource: &Resource,
+    hard: bool,
+) -> Stored<Vec<Conflict>> {
+    let session = q.sessions.first().map_or("", String::as_str);
+    let who = Who { session, engineer: Some(q.engineer) };
+    let wish = Wish { project: q.project, who, resource, symbols: None, hard };
+    let found = look(view, cx, &wish)?;
+    let is_mine = |row: &ClaimRow| {
+        row.who().is(&who) || q.sessions.iter().any(|s| *s == row.session_id)
+    };
+    let others = found.in_the_way.iter().map(|(met, _)| met).filter(|met| is_mine(&met.row));
+    let own: Vec<&ClaimRow> = found.own.iter().chain(others.map(|met| &met.row)).collect();
+    let partner = |id: &str| {
+        let mut partners = own.iter().filter_map(|r| r.team.as_deref()).flat_map(|t| &t.partners);
+        partners.any(|p| p == id)
+    };
+    let mut conflicts: Vec<Conflict> = Vec::new();
+    for (met, _) in &found.in_the_way {
+        if is_mine(&met.row) || partner(&met.row.id) {
+            continue;
+        }
+        let team = met.row.team.as_deref();
+        conflicts.push(Conflict {
+            your_pattern: pattern.to_owned(),
+            engineer: met.row.holder().to_owned(),
+            pattern: team.map_or(&met.row.resource, |t| &t.pattern).clone(),
+            severity: team.map_or(Severity::Soft, |t| t.severity),
+            expires_at: met.row.expires_at,
+            overlap: vec![met.witness.clone()],
+        });
+    }
+    if conflicts.is_empty() && found.own.is_empty() {
+        for w in before(view, cx, &wish, Place::newcomer())? {
+            conflicts.push(Conflict {
+                your_pattern: pattern.to_owned(),
+                engineer: w.engineer,
+                pattern: w.pattern,
+                severity: Severity::Soft,
+                expires_at: Some(w.expires_at),
+                overlap: vec![resource.as_str().to_owned()],
+            });
+        }
+    }
+    Ok(conflicts)
+}
+
+fn suggest(c: &Conflict) -> String {
+    let until = c.expires_at.map_or("released".to_owned(), |t| t.to_string());
+    format!(
+        "Conflict with {} on {} (expires {until}). Wait for that, narrow your scope, claim the symbols \
+         that you change, or ask for its release.",
+        c.engineer, c.pattern
+    )
+}

@@ -1,0 +1,477 @@
+//! Team claims (seeds 002 and 004): several at once, all or nothing, on files or on symbols in them.
+
+use std::time::Duration;
+
+use coord_protocol::claim::{Pair, Who};
+use coord_protocol::edge::id_at;
+use coord_protocol::lease::Ttl;
+use coord_protocol::resource::Resource;
+use coord_protocol::symbol;
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{
+    ClaimItem, ClaimKind, ClaimType, ClaimsAnswer, CreateClaims, ITEMS_MAX, Lock, Severity,
+    TeamClaim, WAIT_SECONDS_MAX,
+};
+
+use super::judge::{Found, Met, Wish, look};
+use super::queue::{self, Place};
+use super::refused::{self, Obstacle};
+use super::{end_over, lock_view};
+use crate::service::events::{self, About};
+use crate::service::{Answer, Cx, Refusal, areas, fields, settle};
+use crate::store::{ClaimRow, Stored, Tx, View, WaiterItem, WaiterRow};
+
+/// What became of a request for claims.
+#[derive(Debug)]
+pub enum Made {
+    /// All items are granted.
+    Granted {
+        /// What the asker is told.
+        answer: ClaimsAnswer,
+        /// The claims, in the order of the items.
+        locks: Vec<Lock>,
+    },
+    /// The request cannot be granted whoever holds what: 400.
+    Bad(ClaimsAnswer),
+    /// Somebody is in the way, and nothing is granted: 409.
+    Blocked(ClaimsAnswer),
+    /// Its caller waits, as this waiter, until then at most.
+    Waits(String, Millis),
+    /// It came after its time: on record, nothing granted (G13).
+    Past,
+}
+
+/// An item, read.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) pattern: String,
+    pub(super) resource: Resource,
+    /// Canonical; `None`: whole files.
+    pub(super) symbols: Option<Vec<String>>,
+    pub(super) claim_type: ClaimType,
+    pub(super) narrowable: bool,
+    pub(super) severity: Severity,
+    ttl: Ttl,
+    /// What the asker should know of it.
+    warning: Option<String>,
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Granted(Vec<ClaimRow>),
+    Blocked(Vec<Obstacle>),
+}
+
+/// Grants all items, or none. `warnings` were found by looking at a checkout.
+pub fn create(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+    warnings: Vec<String>,
+) -> Answer<Made> {
+    check(ask)?;
+    let session = ask.session_id.as_deref().unwrap_or_default();
+    if !session.is_empty() {
+        cx.touch(tx, session)?;
+    }
+    let items = match read(tx, cx, ask)? {
+        Ok(items) => items,
+        Err(bad) => return Ok(Made::Bad(bad)),
+    };
+    if cx.past {
+        return Ok(Made::Past);
+    }
+    if let Some(id) = cx.id.map(|id| id.to_string())
+        && let Some(known) = tx.waiter(&id)?
+    {
+        // The same request comes again: its place in the queue is kept.
+        return queue::again(tx, cx, known);
+    }
+    let place = Place::of_wish(ask.urgency);
+    let blocked = match attempt(tx, cx, ask, &items, place)? {
+        Attempt::Granted(rows) => {
+            let about = items.iter().filter_map(|i| i.warning.clone());
+            let warnings = warnings.into_iter().chain(about).collect();
+            return Ok(granted(&rows, warnings));
+        }
+        Attempt::Blocked(blocked) => blocked,
+    };
+    let answer = refused::answer(&items, &blocked);
+    let wait = ask.wait_seconds.unwrap_or(0);
+    if wait > 0 && cx.may_wait {
+        return queue::enter(tx, cx, ask, &items, &blocked, answer);
+    }
+    refused::note(tx, cx, ask, &items, &blocked)?;
+    Ok(Made::Blocked(answer))
+}
+
+fn granted(rows: &[ClaimRow], warnings: Vec<String>) -> Made {
+    let claim_ids = rows.iter().map(|r| r.id.clone()).collect();
+    Made::Granted {
+        answer: ClaimsAnswer { claim_ids, warnings, ..ClaimsAnswer::default() },
+        locks: rows.iter().map(lock_view).collect(),
+    }
+}
+
+/// What can be said of a request before anything is looked up.
+fn check(ask: &CreateClaims) -> Result<(), Refusal> {
+    fields::name("engineer", &ask.engineer)?;
+    for (name, value) in [("branch", &ask.branch), ("repo", &ask.repo)] {
+        fields::maybe_name(name, value.as_deref())?;
+    }
+    fields::text("description", ask.description.as_deref())?;
+    if let Some(session) = &ask.session_id {
+        fields::session("session_id", session)?;
+    }
+    if ask.ttl_hours.is_some_and(|h| !(0..=720).contains(&h)) {
+        return Err(Refusal::new(422, "ttl_hours must be 0 (the default) to 720"));
+    }
+    if ask.wait_seconds.is_some_and(|s| !(0..=WAIT_SECONDS_MAX).contains(&s)) {
+        let why = format!("wait_seconds must be 0 to {WAIT_SECONDS_MAX}");
+        return Err(Refusal::new(422, why));
+    }
+    Ok(())
+}
+
+/// Reads the items, or says why they cannot be claims.
+pub(super) fn read(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+) -> Stored<Result<Vec<Item>, ClaimsAnswer>> {
+    if ask.claims.is_empty() {
+        return Ok(Err(bad("No claims were asked for", &["narrow_claim", "escalate"])));
+    }
+    if ask.claims.len() > ITEMS_MAX {
+        let why = format!("More than {ITEMS_MAX} claims in one request");
+        return Ok(Err(bad(&why, &["narrow_claim", "escalate"])));
+    }
+    let areas = areas::of(tx)?;
+    let read = |item: &ClaimItem| read_item(cx, ask, item, &areas);
+    let items: Result<Vec<_>, _> = ask.claims.iter().map(read).collect();
+    Ok(items.map_err(|why| bad(&why, &["narrow_claim"])))
+}
+
+fn bad(why: &str, options: &[&str]) -> ClaimsAnswer {
+    ClaimsAnswer {
+        warnings: vec![why.to_owned()],
+        options: options.iter().map(|o| (*o).to_owned()).collect(),
+        ..ClaimsAnswer::default()
+    }
+}
+
+fn read_item(
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+    item: &ClaimItem,
+    areas: &areas::Areas,
+) -> Result<Item, String> {
+    let resource = read_pattern(&item.pattern)?;
+    let symbols = match item.symbols.as_deref() {
+        None | Some([]) => None,
+        Some(names) if names.len() > symbol::SYMBOLS_MAX => {
+            return Err(format!("More than {} symbols in one claim", symbol::SYMBOLS_MAX));
+        }
+        Some(names) => Some(read_symbols(names)?),
+    };
+    let shared = item.claim_type == ClaimType::SharedFile || areas.is_shared(&resource);
+    let splits = !shared && symbols.is_none() && areas.should_split(&resource);
+    let default = item.claim_type == ClaimType::File;
+    let gives_way = splits || item.narrowable.unwrap_or(default);
+    let hours = ask.ttl_hours.filter(|h| *h > 0);
+    #[expect(clippy::cast_precision_loss, reason = "720 at most")]
+    let ttl = match hours {
+        _ if shared => Ttl::For(cx.rules.team.ttl_shared),
+        None => Ttl::For(cx.rules.team.ttl_default),
+        Some(h) => Ttl::from_hours(Some(h as f64), Duration::ZERO).map_err(|e| e.to_string())?,
+    };
+    let warning = splits.then(|| {
+        format!(
+            "{} is to be split: claim the symbols that you change, others may do the same",
+            item.pattern
+        )
+    });
+    Ok(Item {
+        pattern: item.pattern.clone(),
+        severity: areas.severity(&resource),
+        narrowable: gives_way && !shared && default && symbols.is_none(),
+        claim_type: if shared { ClaimType::SharedFile } else { item.claim_type },
+        resource,
+        symbols,
+        ttl,
+        warning,
+    })
+}
+
+/// Reads the pattern of a claim, or of a question about claims.
+pub(in crate::service) fn read_pattern(raw: &str) -> Result<Resource, String> {
+    if raw.trim().is_empty() {
+        return Err("Pattern is empty".to_owned());
+    }
+    if raw.trim().starts_with('!') {
+        return Err(format!("Pattern '{raw}' is a negation; claims cannot be negative"));
+    }
+    Resource::claim(raw).map_err(|e| e.to_string())
+}
+
+fn read_symbols(names: &[String]) -> Result<Vec<String>, String> {
+    let mut read = Vec::with_capacity(names.len());
+    for raw in names {
+        let name = symbol::canonical(raw).ok_or_else(|| format!("{raw:?} is no symbol's name"))?;
+        if !read.contains(&name) {
+            read.push(name);
+        }
+    }
+    Ok(read)
+}
+
+impl Item {
+    pub(super) fn wish<'a>(&'a self, ask: &'a CreateClaims) -> Wish<'a> {
+        Wish {
+            project: ask.repo.as_deref().unwrap_or_default(),
+            who: who(ask),
+            resource: &self.resource,
+            symbols: self.symbols.as_deref(),
+            hard: self.severity.is_hard(),
+        }
+    }
+
+    pub(super) fn for_waiter(&self, waiter: &str) -> WaiterItem {
+        WaiterItem {
+            waiter: waiter.to_owned(),
+            resource: self.resource.as_str().to_owned(),
+            symbols: self.symbols.clone(),
+            narrowable: self.narrowable,
+            hard: self.severity.is_hard(),
+        }
+    }
+}
+
+pub(super) fn who(ask: &CreateClaims) -> Who<'_> {
+    Who { session: ask.session_id.as_deref().unwrap_or_default(), engineer: Some(&ask.engineer) }
+}
+
+/// Grants all items to whoever stands at `place`, or says what is in the way.
+pub(super) fn attempt(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+    items: &[Item],
+    place: Place,
+) -> Stored<Attempt> {
+    let mut found = Vec::with_capacity(items.len());
+    let mut blocked = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let mut f = look(tx, cx, &item.wish(ask))?;
+        end_over(tx, cx, &f.over, &ask.engineer)?;
+        for (met, symbols) in std::mem::take(&mut f.in_the_way) {
+            blocked.push(Obstacle::Holder { at, met: Box::new(met), symbols });
+        }
+        found.push(f);
+    }
+    if blocked.is_empty() {
+        for (at, item) in items.iter().enumerate() {
+            let first = queue::before(tx, cx, &item.wish(ask), place)?;
+            blocked.extend(first.into_iter().map(|w| Obstacle::Waiter { at, waiter: Box::new(w) }));
+        }
+    }
+    if !blocked.is_empty() {
+        return Ok(Attempt::Blocked(blocked));
+    }
+    let rows = items.iter().zip(found).enumerate().map(|(at, (i, f))| grant(tx, cx, ask, i, f, at));
+    let rows = rows.collect::<Stored<Vec<_>>>()?;
+    announce_granted(tx, cx, ask, &rows)?;
+    Ok(Attempt::Granted(rows))
+}
+
+fn announce_granted(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+    rows: &[ClaimRow],
+) -> Stored<()> {
+    let ids: Vec<_> = rows.iter().map(|r| &r.id).collect();
+    events::announce(
+        tx,
+        cx,
+        events::CLAIM_GRANTED,
+        &serde_json::json!({"claim_ids": ids, "engineer": ask.engineer, "repo": ask.repo,
+            "session_id": ask.session_id}),
+    )
+}
+
+fn grant(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+    item: &Item,
+    found: Found,
+    at: usize,
+) -> Stored<ClaimRow> {
+    let same = |r: &ClaimRow| {
+        r.kind == ClaimKind::Claim
+            && r.resource == item.resource.as_str()
+            && r.session_id == ask.session_id.as_deref().unwrap_or_default()
+            && r.team.as_deref().is_some_and(|t| {
+                t.engineer == ask.engineer && t.symbols == item.symbols
+                    && t.claim_type == item.claim_type
+            })
+    };
+    if let Some(row) = found.own.into_iter().find(same) {
+        return renew(tx, cx, ask, item, row);
+    }
+    let project = ask.repo.as_deref().unwrap_or_default();
+    let partners: Vec<String> = found.beside.iter().map(|(m, _)| m.row.id.clone()).collect();
+    let row = ClaimRow {
+        // The request's own id is the first one's: even without its key it cannot make it twice.
+        id: if at == 0 { cx.new_id() } else { id_at(cx.now, cx.rng).to_string() },
+        project_key: project.to_owned(),
+        session_id: ask.session_id.clone().unwrap_or_default(),
+        resource: item.resource.as_str().to_owned(),
+        is_glob: item.resource.is_glob(),
+        description: ask.description.clone(),
+        ttl_ms: item.ttl.as_millis(),
+        fence: if cx.provisional { None } else { Some(tx.next_fence(cx.now)?) },
+        acquired_at: cx.now,
+        last_activity: cx.now,
+        expires_at: item.ttl.expiry(cx.now),
+        ended_at: None,
+        end_reason: None,
+        kind: ClaimKind::Claim,
+        generation: None,
+        content_then: None,
+        content_now: None,
+        team: Some(Box::new(TeamClaim {
+            engineer: ask.engineer.clone(),
+            claim_type: item.claim_type,
+            branch: ask.branch.clone(),
+            pattern: item.pattern.clone(),
+            severity: item.severity,
+            symbols: item.symbols.clone(),
+            narrowable: item.narrowable,
+            partners,
+            ttl_shortened: false,
+        })),
+    };
+    settle::held_meanwhile(tx, cx, &late(ask, &item.pattern), &item.resource)?;
+    tx.add_claim(&row, item.resource.anchor())?;
+    for (met, pair) in &found.beside {
+        stand_beside(tx, cx, ask, &row, met, pair)?;
+    }
+    tx.count_created(item.severity);
+    Ok(row)
+}
+
+pub(super) fn late<'a>(ask: &'a CreateClaims, pattern: &'a str) -> settle::Late<'a> {
+    settle::Late {
+        project: ask.repo.as_deref().unwrap_or_default(),
+        who: who(ask),
+        name: &ask.engineer,
+        resource: pattern,
+        description: ask.description.as_deref(),
+    }
+}
+
+/// The holder asks for the same again: the claim goes on, and no second one lies beside it.
+fn renew(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+    item: &Item,
+    mut row: ClaimRow,
+) -> Stored<ClaimRow> {
+    let until = item.ttl.expiry(cx.made());
+    let shortened = row.team.as_deref().is_some_and(|t| t.ttl_shortened);
+    if !shortened && until.is_some_and(|u| row.expires_at.is_some_and(|e| e < u)) {
+        row.expires_at = until;
+        row.ttl_ms = item.ttl.as_millis();
+    }
+    row.last_activity = row.last_activity.max(cx.made());
+    row.description = ask.description.clone().or(row.description);
+    if let Some(team) = row.team.as_deref_mut() {
+        team.branch = ask.branch.clone().or(team.branch.take());
+        team.narrowable = item.narrowable;
+    }
+    tx.change_team_claim(&row)?;
+    Ok(row)
+}
+
+/// Two claims stand beside each other by the rules: both know it, it is on record, and a holder whose
+/// file was narrowed is told.
+fn stand_beside(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    ask: &CreateClaims,
+    new: &ClaimRow,
+    met: &Met,
+    pair: &Pair,
+) -> Stored<()> {
+    let kind = if *pair == Pair::Narrow { events::AUTO_NARROW } else { events::AUTO_COEXIST };
+    let mut holder = met.row.clone();
+    let Some(team) = holder.team.as_deref_mut() else { return Ok(()) };
+    if !team.partners.contains(&new.id) {
+        team.partners.push(new.id.clone());
+    }
+    tx.change_team_claim(&holder)?;
+    let symbols = new.team.as_ref().and_then(|t| t.symbols.clone()).unwrap_or_default();
+    let narrowed = *pair == Pair::Narrow;
+    let overlapping = if narrowed {
+        serde_json::json!([{"file": met.witness, "symbols": symbols}])
+    } else {
+        serde_json::json!([])
+    };
+    let detail = serde_json::json!({
+        "holder_claim_id": holder.id,
+        "requester_claim_id": new.id,
+        "overlapping_paths": [met.witness],
+        "overlapping_symbols": overlapping,
+    });
+    let about = About { project: &new.project_key, request: None, claim: Some(&holder.id) };
+    events::record(tx, cx, kind, about, Some(who(ask)), &detail)?;
+    events::announce(tx, cx, kind, &detail)?;
+    if narrowed {
+        refused::narrowed_notice(ask, &holder, &symbols).send(tx, cx)?;
+    }
+    Ok(())
+}
+
+/// The wish of a waiter, as it was asked.
+pub(super) fn wish_of(waiter: &WaiterRow) -> Option<CreateClaims> {
+    serde_json::from_str(&waiter.wish).ok()
+}
+
+/// A claim that a holder grants to somebody beside its own.
+pub(in crate::service) struct Granting<'a> {
+    pub(in crate::service) project: &'a str,
+    pub(in crate::service) who: Who<'a>,
+    pub(in crate::service) resource: &'a Resource,
+    pub(in crate::service) symbols: Option<&'a [String]>,
+    /// The claim of whoever grants it.
+    pub(in crate::service) beside: &'a str,
+}
+
+/// Whether nobody but the one who grants it is in the way.
+pub(in crate::service) fn others_allow(
+    view: &View<'_>,
+    cx: &Cx<'_>,
+    g: &Granting<'_>,
+) -> Answer<()> {
+    let wish = Wish {
+        project: g.project,
+        who: g.who,
+        resource: g.resource,
+        symbols: g.symbols,
+        hard: false,
+    };
+    let found = look(view, cx, &wish)?;
+    let other = found.in_the_way.into_iter().map(|(met, _)| met.row).find(|r| r.id != g.beside);
+    let Some(row) = other else { return Ok(()) };
+    let why = format!(
+        "{:?} is held by {} too, until {}",
+        g.resource.as_str(),
+        row.holder(),
+        row.expires_at.map_or("released".to_owned(), |t| t.to_string())
+    );
+    Err(Refusal::new(409, why).with("lock", serde_json::json!(lock_view(&row))).into())
+}
