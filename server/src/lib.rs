@@ -9,6 +9,7 @@ pub mod engine;
 pub mod http;
 pub mod inline;
 pub mod local;
+pub mod ownership;
 pub mod pulse;
 pub mod replica;
 pub mod serve;
