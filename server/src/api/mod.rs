@@ -4,7 +4,9 @@
 
 mod batch;
 mod coord;
+mod hotspots;
 mod json;
+mod ownership;
 mod routes;
 mod stream;
 
@@ -25,6 +27,9 @@ use crate::store::{Stored, Tx, View};
 
 pub use routes::{Handler, Route, Routed, StreamHandler, find, routes};
 pub use stream::{Follow, Piece, go_on};
+
+/// `Content-Type` of nearly all answers.
+const JSON: &str = "application/json";
 
 /// A request, parsed but not judged.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +88,7 @@ impl Reply {
         Self {
             status,
             body,
-            content_type: "application/json",
+            content_type: JSON,
             retry_after: None,
             allow: None,
             replayed: false,
@@ -160,6 +165,7 @@ impl Reply {
         Self {
             replayed: told.replayed,
             key: key.map(str::to_owned),
+            content_type: told.content_type.unwrap_or(JSON),
             ..Self::json(told.status, told.body)
         }
     }

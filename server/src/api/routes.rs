@@ -1,6 +1,6 @@
 //! The table of routes.
 
-use super::{Call, Matched, Piece, batch, coord, decode};
+use super::{Call, Matched, Piece, batch, coord, decode, hotspots, ownership};
 use crate::service::once::Told;
 use crate::service::{Answer, Cx};
 use crate::store::{Tx, View};
@@ -96,6 +96,11 @@ static ROUTES: &[Route] = &[
     write("POST", "/api/coord/decisions", coord::add_decision),
     write("PATCH", "/api/coord/decisions/*", coord::change_decision),
     write("POST", "/api/coord/batch", batch::run),
+    read("/config/ownership", ownership::show),
+    write("POST", "/config/ownership", ownership::set),
+    read("/metrics/hotspots", hotspots::list),
+    write("POST", "/metrics/hotspots/promote", hotspots::promote),
+    read("/metrics/auto-resolutions", hotspots::auto_resolutions),
 ];
 
 /// All routes.

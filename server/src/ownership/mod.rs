@@ -5,12 +5,14 @@
 //! every other byte, and refuses rather than damages.
 
 mod document;
+mod index;
 mod resolved;
 mod surgery;
 mod written;
 mod yaml;
 
 pub use document::{Document, Rule, Shared};
+pub(crate) use index::Index;
 pub use resolved::{Ownership, Severity};
 pub use surgery::{Split, add_shared, add_split, remove_shared};
 

@@ -1,10 +1,10 @@
 //! A document as claims look at it.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use coord_protocol::resource::{Anchors, Resource};
+use coord_protocol::resource::Resource;
 
-use super::{Document, Rule};
+use super::{Document, Index, Rule};
 
 /// How strict an area is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,7 @@ impl Severity {
 #[derive(Debug, Default)]
 pub struct Ownership {
     hard: Index<()>,
-    /// With the place of the area's owners.
-    owned: Index<std::sync::Arc<[String]>>,
+    owned: Index<Arc<[String]>>,
     shared: Index<()>,
     splits: Index<()>,
 }
@@ -80,34 +79,6 @@ impl Ownership {
     /// Whether a claim lies wholly inside an entry of `suggested_splits`.
     pub fn should_split(&self, claim: &Resource) -> bool {
         self.splits.near(claim).any(|(entry, ())| entry.covers(claim))
-    }
-}
-
-/// Patterns by their anchors, so that a claim is compared with its neighbours alone.
-#[derive(Debug)]
-struct Index<T> {
-    entries: BTreeMap<String, Vec<(Resource, T)>>,
-}
-
-impl<T> Default for Index<T> {
-    fn default() -> Self {
-        Self { entries: BTreeMap::new() }
-    }
-}
-
-impl<T> Index<T> {
-    fn add(&mut self, resource: Resource, of: T) {
-        self.entries.entry(resource.anchor().to_owned()).or_default().push((resource, of));
-    }
-
-    /// Whatever may touch a claim.
-    fn near(&self, claim: &Resource) -> impl Iterator<Item = &(Resource, T)> {
-        let Anchors { exact, ranges } =
-            if self.entries.is_empty() { Anchors::default() } else { claim.anchors() };
-        let exact = exact.into_iter().filter_map(|anchor| self.entries.get(&anchor));
-        let ranges =
-            ranges.into_iter().flat_map(|(from, to)| self.entries.range(from..to).map(|(_, e)| e));
-        exact.chain(ranges).flatten()
     }
 }
 

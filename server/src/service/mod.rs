@@ -1,6 +1,7 @@
 //! The rules: commands and queries over the store. Each function gets an open transaction (or a
 //! view), the moment and the asker's wish, and says what became of it. No HTTP, no SQL, no clock.
 
+mod areas;
 pub mod claims;
 pub mod components;
 pub mod decisions;
@@ -8,9 +9,11 @@ mod events;
 pub mod feed;
 mod fields;
 pub mod files;
+pub mod hotspots;
 pub mod messages;
 mod notices;
 pub mod once;
+pub mod ownership;
 pub mod reaping;
 pub mod receipts;
 pub mod rules;

@@ -19,16 +19,18 @@ const FORGET_STEP: usize = 20_000;
 pub struct Told {
     /// HTTP status.
     pub status: u16,
-    /// JSON.
+    /// JSON, unless `content_type` says otherwise.
     pub body: String,
     /// From memory.
     pub replayed: bool,
+    /// What a body is that is not JSON; only answers to reads, which are not remembered, have one.
+    pub content_type: Option<&'static str>,
 }
 
 impl Told {
     /// A fresh answer.
     pub fn new(status: u16, body: String) -> Self {
-        Self { status, body, replayed: false }
+        Self { status, body, replayed: false, content_type: None }
     }
 }
 
@@ -70,7 +72,7 @@ pub fn once(
         && let Some(before) = tx.applied(k)?
     {
         return Ok(if before.fingerprint == *print {
-            Told { status: before.status, body: before.response, replayed: true }
+            Told { replayed: true, ..Told::new(before.status, before.response) }
         } else {
             let why = format!("idempotency key {k:?} was used before for another request");
             Refusal::new(422, why).into()

@@ -2,6 +2,7 @@
 //! [`Tx`] writes. Nothing here decides: rules live in [`crate::service`].
 
 mod applied;
+mod attempts;
 mod claims;
 mod components;
 mod decisions;
@@ -10,6 +11,7 @@ mod guard;
 mod messages;
 mod meta;
 mod migrate;
+mod ownership;
 mod sessions;
 mod team_events;
 mod todos;
@@ -22,6 +24,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 pub use applied::Applied;
+pub use attempts::{AttemptRow, Hot, HotSpot, ResolvedOn};
 pub use claims::ClaimRow;
 pub use feed::{Changed, Changes, RowMap, Scope};
 pub use guard::{

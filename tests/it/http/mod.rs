@@ -16,6 +16,7 @@ mod lists;
 mod locks;
 mod messages;
 mod once;
+mod ownership;
 mod seed;
 mod shorthand;
 mod slow;

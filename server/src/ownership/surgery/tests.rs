@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const DAY: &str = "2026-06-02";
@@ -161,4 +163,146 @@ fn what_cannot_be_done_is_not_done() {
     assert!(no(add_shared(&full, "q", None)).contains("longer than"));
     let many = format!("shared_files:\n{}", "- a\n".repeat(2_000));
     assert!(no(add_shared(&many, "q", None)).contains("more than 2000"));
+}
+
+/// A document with comments, blank lines and lists in all kinds of form, and whether its lists are in
+/// brackets.
+fn documents() -> impl Strategy<Value = String> {
+    let comment = prop_oneof![
+        Just(String::new()),
+        Just("  # a, [b] 'c'".to_owned()),
+        Just("  # auto-promoted=2026-01-01".to_owned()),
+        Just("  # coord-managed=permanent".to_owned()),
+    ];
+    let between = prop_oneof![
+        Just(String::new()),
+        Just("\n".to_owned()),
+        Just("# between\n\n".to_owned()),
+        Just("      # deep\n".to_owned()),
+    ];
+    let pattern = prop_oneof![
+        "[a-c]{1,2}(/[a-c*]{1,2}){0,2}",
+        Just("'**/x y.ts'".to_owned()),
+        Just("\"\\u00e4/#b\"".to_owned()),
+        Just("app/[id]".to_owned()),
+    ];
+    let lines = (
+        prop::collection::vec((pattern, comment.clone(), between), 0..5),
+        prop_oneof![Just(""), Just("  "), Just("    ")],
+        comment.clone(),
+    )
+        .prop_map(|(items, indent, head)| {
+            let item = |(p, c, b): (String, String, String)| format!("{indent}- {p}{c}\n{b}");
+            let items: String = items.into_iter().map(item).collect();
+            format!("shared_files:{head}\n{items}")
+        });
+    let brackets = (prop::collection::vec("[a-c]{1,3}", 0..4), any::<bool>(), comment).prop_map(
+        |(items, wide, tail)| {
+            let by = if wide { ",  # one, two\n    " } else { ", " };
+            format!("shared_files: [{}]{tail}\n", items.join(by))
+        },
+    );
+    let rest = prop_oneof![
+        Just(String::new()),
+        Just("modules:\n  m:\n    paths: ['m/**']   # ours\n\n".to_owned()),
+        Just("suggested_splits:\n- pattern: s  # x\n  note: |\n    a\n\n    # b\n".to_owned()),
+        Just("# only a comment\n\n".to_owned()),
+        Just("other: {a: [1, 2]} # z\n".to_owned()),
+    ];
+    (rest.clone(), prop_oneof![lines, brackets, Just(String::new())], rest, 0..3_u8)
+        .prop_filter_map("the same key twice", |(before, list, after, end)| {
+            let same = !before.is_empty() && before == after && !before.starts_with('#');
+            let text = format!("{before}{list}{after}");
+            let text = match end {
+                0 => text.trim_end().to_owned(),
+                1 => text.replace('\n', "\r\n"),
+                _ => text,
+            };
+            (!same).then_some(text)
+        })
+}
+
+/// Whether `whole` is `part` with bytes put in.
+fn only_adds(part: &str, whole: &str) -> bool {
+    let mut whole = whole.bytes();
+    part.bytes().all(|b| whole.any(|w| w == b))
+}
+
+/// Whether `whole` is `part` with one run of bytes put in.
+fn adds_one_run(part: &str, whole: &str) -> bool {
+    let same = |(a, b): &(u8, u8)| a == b;
+    let head = part.bytes().zip(whole.bytes()).take_while(same).count();
+    let tail = part.bytes().rev().zip(whole.bytes().rev()).take_while(same).count();
+    head + tail >= part.len()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn all_other_bytes_stay(
+        text in documents(),
+        pattern in "[a-d]{1,2}(/[a-d*]{1,2}){0,2}|[a-d] [#:,'\"\\]\\[{}&!%@`|>-]{1,4}|\u{e4}",
+        own in any::<bool>(),
+    ) {
+        let before = Document::read(&text).unwrap();
+        let Ok(done) = add_shared(&text, &pattern, own.then_some(DAY)) else {
+            // Nobody can read such a pattern.
+            prop_assert!(resource(SHARED_FILES, &pattern).is_err(), "{text:?} {pattern:?}");
+            return Ok(());
+        };
+        let wanted = resource(SHARED_FILES, &pattern).unwrap();
+        let Some(new) = done else {
+            prop_assert!(before.shared.iter().any(|s| s.resource == wanted));
+            return Ok(());
+        };
+        // Empty brackets give way to lines; nothing else goes.
+        let kept = text.replacen("shared_files: []", "shared_files:", 1);
+        prop_assert!(adds_one_run(&kept, &new), "{text:?}\n{new:?}");
+        let after = Document::read(&new).unwrap();
+        prop_assert_eq!(after.shared.len(), before.shared.len() + 1);
+        let last = after.shared.last().unwrap();
+        prop_assert_eq!((&last.pattern, last.promoted), (&pattern, own));
+        prop_assert_eq!(add_shared(&new, &pattern, None).unwrap(), None);
+    }
+
+    #[test]
+    fn what_goes_leaves_the_rest(text in documents(), which in any::<u8>()) {
+        let before = Document::read(&text).unwrap();
+        let goes = |n: usize| which & (1 << (n % 8)) != 0;
+        let next = std::cell::Cell::new(0);
+        let done = remove_shared(&text, |_| !goes(next.replace(next.get() + 1))).unwrap();
+        let stays: Vec<&str> = (before.shared.iter().enumerate())
+            .filter(|(n, _)| !goes(*n))
+            .map(|(_, s)| s.pattern.as_str())
+            .collect();
+        let Some(new) = done else {
+            prop_assert_eq!(stays.len(), before.shared.len());
+            return Ok(());
+        };
+        prop_assert!(only_adds(&new, &text), "{text:?}\n{new:?}");
+        let after = Document::read(&new).unwrap();
+        let left: Vec<&str> = after.shared.iter().map(|s| s.pattern.as_str()).collect();
+        prop_assert_eq!(left, stays);
+        prop_assert_eq!(after.rules.len(), before.rules.len());
+        prop_assert_eq!(after.splits, before.splits);
+    }
+
+    #[test]
+    fn splits_leave_the_rest(text in documents(), note in prop::option::of(any::<String>())) {
+        let split = Split { pattern: "q/**", suggested_at: "2026-06-02T12:00:00Z", note: note.as_deref() };
+        let new = add_split(&text, &split).unwrap().unwrap();
+        prop_assert!(adds_one_run(&text, &new), "{text:?}\n{new:?}");
+        prop_assert_eq!(add_split(&new, &split).unwrap(), None);
+    }
+
+    #[test]
+    fn no_text_makes_it_stumble(text in "[-a:?#&*!|>'\"%@`\\[\\]{},\\\\ \n\t\u{e4}\u{feff}\u{2028}0]{0,60}") {
+        // Whatever it says of it, it says.
+        for done in [add_shared(&text, "q", Some(DAY)), add_shared(&text, "q", None), remove_shared(&text, |_| false)] {
+            if let Ok(Some(new)) = done {
+                prop_assert!(Document::read(&new).is_ok());
+            }
+        }
+    }
 }
