@@ -5,7 +5,9 @@
 mod batch;
 mod coord;
 mod forms;
+mod hotspots;
 mod json;
+mod ownership;
 mod requests;
 mod routes;
 mod stream;
@@ -31,6 +33,9 @@ use crate::store::{Stored, Tx, View};
 
 pub use routes::{Handler, Resume, Route, Routed, StreamHandler, find, find_at, routes};
 pub use stream::{Follow, Piece, go_on};
+
+/// `Content-Type` of nearly all answers.
+const JSON: &str = "application/json";
 
 /// A request, parsed but not judged.
 #[derive(Debug, Clone, Default)]
@@ -104,7 +109,7 @@ impl Reply {
         Self {
             status,
             body,
-            content_type: "application/json",
+            content_type: JSON,
             retry_after: None,
             allow: None,
             replayed: false,
@@ -184,6 +189,7 @@ impl Reply {
             replayed: told.replayed,
             key: key.map(str::to_owned),
             parked: told.parked,
+            content_type: told.content_type.unwrap_or(JSON),
             ..Self::json(told.status, told.body)
         }
     }

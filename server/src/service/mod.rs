@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod messages;
 mod notices;
 pub mod once;
+pub mod ownership;
 pub mod reaping;
 pub mod receipts;
 pub mod repos;
