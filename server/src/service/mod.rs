@@ -2,6 +2,7 @@
 //! view), the moment and the asker's wish, and says what became of it. No HTTP, no SQL, no clock.
 
 mod areas;
+pub mod chores;
 pub mod claims;
 pub mod components;
 pub mod decisions;
