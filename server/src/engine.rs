@@ -164,6 +164,7 @@ impl Engine {
         match routed {
             Routed::To(Handler::Health, _) => return self.probe(false, done),
             Routed::To(Handler::Ready, _) => return self.probe(true, done),
+            Routed::To(Handler::Description, _) => return done(Reply::description()),
             Routed::To(..) | Routed::WrongMethod(_) | Routed::Nowhere => {}
         }
         if let Err(no) = self.inner.gate.admit(&call) {
@@ -201,7 +202,7 @@ impl Engine {
                 let begun = Follow { call, handler, params, place: None, more: true };
                 self.follow(Box::new(begun), done);
             }
-            Handler::Health | Handler::Ready => {}
+            Handler::Health | Handler::Ready | Handler::Description => {}
         }
     }
 
@@ -409,11 +410,8 @@ impl Writer {
         state: &mut Stored<()>,
         replies: &mut Replies,
     ) {
-        let mut reply = if state.is_ok() {
-            self.run_one(&w, state)
-        } else {
-            Reply::unavailable("Database")
-        };
+        let mut reply =
+            if state.is_ok() { self.run_one(&w, state) } else { Reply::unavailable("Database") };
         let Work { call, params, done, .. } = *w;
         if let (Some(parked), Some(resume)) = (reply.parked.take(), resume) {
             let slot = Slot::new(&parked.id);
@@ -427,11 +425,7 @@ impl Writer {
     }
 
     /// Runs something of the engine's own in the group's transaction.
-    fn inside(
-        &mut self,
-        state: &mut Stored<()>,
-        run: impl FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()>,
-    ) {
+    fn inside(&mut self, state: &mut Stored<()>, run: impl FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()>) {
         if state.is_err() {
             return;
         }

@@ -31,6 +31,8 @@ pub enum Handler {
     Health,
     /// Can work be done? 503 when not. Answered without a token.
     Ready,
+    /// The description of all routes. Answered without a token.
+    Description,
 }
 
 /// One route: `*` stands for a variable segment.
@@ -66,9 +68,13 @@ const fn park(
     Route { method: "POST", path, handler: Handler::Park { start, resume } }
 }
 
+/// All routes as an `OpenAPI` document; a test holds it against the table.
+pub const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
+
 static ROUTES: &[Route] = &[
     Route { method: "GET", path: "/health", handler: Handler::Health },
     Route { method: "GET", path: "/readyz", handler: Handler::Ready },
+    Route { method: "GET", path: "/openapi.json", handler: Handler::Description },
     read("/api/coord/status", coord::status),
     read("/api/coord/changes", coord::changes),
     Route { method: "GET", path: "/api/coord/events", handler: Handler::Stream(coord::events) },

@@ -1,9 +1,7 @@
 //! Claims, questions about them, repositories and sessions: the calls of seeds 002 and 004
 //! (peer_api.md, section 6).
 
-use coord_protocol::wire::{
-    ClaimItem, ClaimType, CreateClaims, Lock, Urgency, WAIT_SECONDS_MAX,
-};
+use coord_protocol::wire::{ClaimItem, ClaimType, CreateClaims, Lock, Urgency, WAIT_SECONDS_MAX};
 use serde_json::{Value, json};
 
 use super::forms::Form;
@@ -155,8 +153,7 @@ pub(super) fn release(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told>
         form.items("claim_ids", |_| ());
     }
     read!(form.done());
-    let released =
-        team_ends::release(tx, cx, &ids.unwrap_or_default(), engineer.as_deref())?;
+    let released = team_ends::release(tx, cx, &ids.unwrap_or_default(), engineer.as_deref())?;
     ok(&json!({"released": released}))
 }
 

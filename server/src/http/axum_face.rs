@@ -25,9 +25,9 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
-use super::request_id::{HEADER_REQUEST, request_id};
 use super::Stop;
 use super::connections::{Connections, Seat};
+use super::request_id::{HEADER_REQUEST, request_id};
 use super::streams::Streams;
 use super::timed_io::TimedIo;
 use crate::api::{Call, Reply};

@@ -12,8 +12,8 @@ use coord_protocol::limits::BODY_BYTES_MAX;
 use coord_protocol::wire::HEADER_SESSION;
 use tiny_http::{Header, Request, Response, Server};
 
-use super::request_id::{HEADER_REQUEST, request_id};
 use super::Stop;
+use super::request_id::{HEADER_REQUEST, request_id};
 use crate::api::{Call, Reply};
 use crate::edge::OsRng;
 use crate::engine::Engine;

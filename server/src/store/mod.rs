@@ -37,8 +37,8 @@ pub use guard::{
 pub(crate) use guard::{configure, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
-pub use sessions::ENDED;
 pub use requests::{RequestFilter, RequestRow};
+pub use sessions::ENDED;
 pub use team_events::EventRow;
 pub use waiters::{WaiterItem, WaiterRow, WaiterState};
 

@@ -16,6 +16,7 @@ mod lists;
 mod locks;
 mod messages;
 mod once;
+mod openapi;
 mod seed;
 mod shorthand;
 mod slow;

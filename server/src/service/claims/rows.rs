@@ -5,8 +5,8 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimType, Severity};
 use serde::Serialize;
 
-use crate::service::{Answer, Cx};
 use super::standing_of;
+use crate::service::{Answer, Cx};
 use crate::store::{ClaimRow, TeamFilter, View};
 
 /// A claim, as `GET /claims` gives it.
