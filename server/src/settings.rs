@@ -9,6 +9,7 @@ use coord_protocol::lease::Ttl;
 
 use crate::service::Rules;
 use crate::service::rules::{Promotion, TeamRules};
+use crate::webhooks::WebhookSettings;
 
 /// What the server needs to know.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// `COORD_LOCK_TTL`, `COORD_STALE_AFTER`, `COORD_FILE_LOCK_TTL`, `COORD_SESSION_STALE_AFTER`.
     pub rules: Rules,
+    /// `COORD_WEBHOOK_*`; `None`: off.
+    pub webhooks: Option<WebhookSettings>,
     /// `COORD_LOG_LEVEL`.
     pub log_level: String,
     /// `COORD_HTTP`: which face speaks.
@@ -75,6 +78,7 @@ impl Settings {
                 .map(|h| h.split(',').map(|n| n.trim().to_owned()).collect())
                 .unwrap_or_default(),
             rules: Rules::read(var)?,
+            webhooks: WebhookSettings::read(var)?,
             log_level: set("COORD_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
             face: set("COORD_HTTP").unwrap_or_default(),
         })
@@ -104,6 +108,7 @@ impl Rules {
                 defaults.session_stale_after,
             )?,
             team: TeamRules::read(var)?,
+            webhooks: None,
         })
     }
 }
@@ -164,7 +169,7 @@ pub fn yes(text: &str) -> bool {
     ["1", "true", "yes", "on"].iter().any(|y| text.trim().eq_ignore_ascii_case(y))
 }
 
-fn parsed<T: std::str::FromStr>(
+pub(crate) fn parsed<T: std::str::FromStr>(
     set: &dyn Fn(&'static str) -> Option<String>,
     name: &'static str,
     default: T,

@@ -4,6 +4,7 @@ pub mod bins;
 pub mod command;
 pub mod events;
 pub mod fault;
+pub mod hooks;
 pub mod mcp;
 pub mod peer;
 pub mod proxy;

@@ -10,6 +10,7 @@ mod requests;
 mod routes;
 mod stream;
 mod team;
+mod watch;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -28,7 +29,9 @@ use crate::service::once::{Parked, Told, error_json, fingerprint, once, remember
 use crate::service::{Answer, Cx, Fail};
 use crate::store::{Stored, Tx, View};
 
-pub use routes::{DESCRIPTION, Handler, Resume, Route, Routed, StreamHandler, find, routes};
+pub use routes::{
+    DESCRIPTION, Handler, Resume, Route, Routed, StreamHandler, find, find_at, routes,
+};
 pub use stream::{Follow, Piece, go_on};
 
 /// A request, parsed but not judged.
@@ -346,7 +349,10 @@ pub fn perform(tx: &Tx<'_>, cx: &Cx<'_>, call: &Call) -> Stored<Reply> {
             Ok(Reply::health(true, &tx.instance()?.unwrap_or_default(), cx.now, false))
         }
         Routed::WrongMethod(allowed) => Ok(Reply::wrong_method(call, &allowed)),
-        Routed::Nowhere => Ok(Reply::nowhere(call)),
+        // Nobody watches an engine without a process of its own.
+        Routed::To(Handler::Meta | Handler::Metrics(_), _) | Routed::Nowhere => {
+            Ok(Reply::nowhere(call))
+        }
     }
 }
 

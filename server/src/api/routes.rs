@@ -1,6 +1,6 @@
 //! The table of routes.
 
-use super::{Call, Matched, Piece, batch, coord, decode, requests, team};
+use super::{Call, Matched, Piece, batch, coord, decode, requests, team, watch};
 use crate::service::once::Told;
 use crate::service::{Answer, Cx};
 use crate::store::{Tx, View};
@@ -33,6 +33,11 @@ pub enum Handler {
     Ready,
     /// The description of all routes. Answered without a token.
     Description,
+    /// What server is this? Answered without a token.
+    Meta,
+    /// What the server counts; this reads the part of it that the database knows. Answered without a
+    /// token.
+    Metrics(fn(&View<'_>, &Cx<'_>, &Matched<'_>) -> Answer<Told>),
 }
 
 /// One route: `*` stands for a variable segment.
@@ -75,6 +80,8 @@ static ROUTES: &[Route] = &[
     Route { method: "GET", path: "/health", handler: Handler::Health },
     Route { method: "GET", path: "/readyz", handler: Handler::Ready },
     Route { method: "GET", path: "/openapi.json", handler: Handler::Description },
+    Route { method: "GET", path: "/meta", handler: Handler::Meta },
+    Route { method: "GET", path: "/metrics", handler: Handler::Metrics(watch::gauges) },
     read("/api/coord/status", coord::status),
     read("/api/coord/changes", coord::changes),
     Route { method: "GET", path: "/api/coord/events", handler: Handler::Stream(coord::events) },
@@ -154,17 +161,24 @@ pub enum Routed {
 
 /// Finds the route of a call. `HEAD` is answered like `GET`; faces leave out the body.
 pub fn find(call: &Call) -> Routed {
+    find_at(call).0
+}
+
+/// Finds the route of a call, and its place in the table; without this method there: the place of the
+/// first route with the path.
+pub fn find_at(call: &Call) -> (Routed, Option<usize>) {
     let method = if call.method == "HEAD" { "GET" } else { &call.method };
-    let mut others = Vec::new();
-    for route in ROUTES {
+    let (mut others, mut first) = (Vec::new(), None);
+    for (at, route) in ROUTES.iter().enumerate() {
         if let Some(params) = matches(route.path, call.path()) {
             if route.method == method {
-                return Routed::To(route.handler, params);
+                return (Routed::To(route.handler, params), Some(at));
             }
             others.push(route.method);
+            first = first.or(Some(at));
         }
     }
-    if others.is_empty() { Routed::Nowhere } else { Routed::WrongMethod(others) }
+    (if others.is_empty() { Routed::Nowhere } else { Routed::WrongMethod(others) }, first)
 }
 
 fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {

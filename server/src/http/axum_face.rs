@@ -194,8 +194,11 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let seat = parts.extensions.get::<Arc<Seat>>();
     let reply = match timeout(REQUEST_WITHIN, read_body(&parts.headers, body)).await {
         Ok(Ok(bytes)) => run(&shared, call(&parts, bytes), seat).await,
-        Ok(Err(reply)) => reply,
-        Err(_) => Reply::error(408, "the request did not arrive in time"),
+        Ok(Err(reply)) => unread(&shared, &parts, reply),
+        Err(_) => {
+            let late = Reply::error(408, "the request did not arrive in time");
+            unread(&shared, &parts, late)
+        }
     };
     let mut close = matches!(reply.status, 408 | 413);
     let reply = match reply.follow {
@@ -231,6 +234,12 @@ async fn run(shared: &Shared, call: Call, seat: Option<&Arc<Seat>>) -> Reply {
         answer = told => answer.unwrap_or_else(|_| Reply::unavailable("Server")),
         () = time_to_stop(&mut stopped) => Reply::unavailable("Server"),
     }
+}
+
+/// What never reached the engine is counted, too.
+fn unread(shared: &Shared, parts: &axum::http::request::Parts, reply: Reply) -> Reply {
+    shared.engine.count_unread(parts.method.as_str(), parts.uri.path(), reply.status);
+    reply
 }
 
 async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Reply> {

@@ -54,7 +54,10 @@ fn answer(mut request: Request, engine: &Engine) {
     let id = request_id(header(&request, HEADER_REQUEST), &OsRng);
     let reply = match read(&mut request) {
         Ok(call) => run(engine, call),
-        Err(reply) => reply,
+        Err(reply) => {
+            engine.count_unread(request.method().as_str(), request.url(), reply.status);
+            reply
+        }
     };
     let instance = engine.instance().to_owned();
     let Some(hold) = reply.hold.clone() else { return respond(request, &reply, &instance, id) };

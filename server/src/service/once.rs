@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::claims::queue;
 use super::{Answer, Cx, Fail, Refusal};
-use crate::store::{Applied, StoreError, Stored, Tx};
+use crate::store::{Applied, Stored, Tx};
 
 /// Keys forgotten in one go, so that no transaction grows long; more than are added between two
 /// rounds.
@@ -106,7 +106,7 @@ pub fn once(
             return Ok(told);
         }
         Err(Fail::Refused(no)) => no,
-        Err(Fail::Store(e)) if is_duplicate(&e) => {
+        Err(Fail::Store(e)) if e.is_violation() => {
             Refusal::new(409, "what this request creates exists already under the same id")
         }
         Err(Fail::Store(e)) => {
@@ -141,11 +141,6 @@ pub fn remember(
         response: told.body.clone(),
     };
     tx.remember(k, &kept, now)
-}
-
-fn is_duplicate(e: &StoreError) -> bool {
-    matches!(e, StoreError::Sqlite(e)
-        if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
 }
 
 /// Forgets keys that are past their time; call it now and then.

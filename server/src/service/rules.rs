@@ -5,6 +5,8 @@ use std::time::Duration;
 use coord_protocol::lease;
 use coord_protocol::wire::ClaimKind;
 
+use crate::webhooks::Outlet;
+
 /// The settings that rules depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -18,6 +20,9 @@ pub struct Rules {
     pub session_stale_after: Duration,
     /// What concerns team claims alone.
     pub team: TeamRules,
+    /// Where events are stored for; `None`: webhooks are off. A server sets it once, for as long as its
+    /// process lives.
+    pub webhooks: Option<&'static Outlet>,
 }
 
 /// Settings of team claims; names and defaults are those of seed 002.
@@ -73,6 +78,7 @@ impl Default for Rules {
             file_ttl: lease::FILE_TTL_DEFAULT,
             session_stale_after: lease::SESSION_STALE_AFTER_DEFAULT,
             team: TeamRules::default(),
+            webhooks: None,
         }
     }
 }

@@ -348,7 +348,11 @@ pub fn look(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
         leave(tx, cx, &w, if gone { WaiterState::Left } else { WaiterState::Expired })?;
     }
     for target in tx.targets()? {
-        let Some(row) = tx.claim(&target)? else { continue };
+        let Some(row) = tx.claim(&target)? else {
+            // A waiter: who waits for it alone may have come before it by now.
+            tx.note_freed(&target);
+            continue;
+        };
         if row.ended_at.is_some() {
             tx.note_freed(&target);
             continue;
