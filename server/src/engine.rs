@@ -179,6 +179,7 @@ impl Engine {
         match routed {
             Routed::To(Handler::Health, _) => return self.probe(false, done),
             Routed::To(Handler::Ready, _) => return self.probe(true, done),
+            Routed::To(Handler::Description, _) => return done(Reply::description()),
             Routed::To(Handler::Meta, _) => return done(Reply::meta(self.inner.gate.has_token())),
             Routed::To(Handler::Metrics(gauges), _) => {
                 return self.show_metrics(call, gauges, done);
@@ -220,7 +221,11 @@ impl Engine {
                 let begun = Follow { call, handler, params, place: None, more: true };
                 self.follow(Box::new(begun), done);
             }
-            Handler::Health | Handler::Ready | Handler::Meta | Handler::Metrics(_) => {}
+            Handler::Health
+            | Handler::Ready
+            | Handler::Meta
+            | Handler::Metrics(_)
+            | Handler::Description => {}
         }
     }
 

@@ -254,7 +254,11 @@ fn class_of(handler: &Handler) -> Class {
         Handler::Read(_) => Class::Read,
         Handler::Write(_) | Handler::Park { .. } => Class::Write,
         Handler::Stream(_) => Class::Stream,
-        Handler::Health | Handler::Ready | Handler::Meta | Handler::Metrics(_) => Class::Probe,
+        Handler::Health
+        | Handler::Ready
+        | Handler::Meta
+        | Handler::Metrics(_)
+        | Handler::Description => Class::Probe,
     }
 }
 

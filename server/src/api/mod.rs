@@ -31,7 +31,9 @@ use crate::service::once::{Parked, Told, error_json, fingerprint, once, remember
 use crate::service::{Answer, Cx, Fail};
 use crate::store::{Stored, Tx, View};
 
-pub use routes::{Handler, Resume, Route, Routed, StreamHandler, find, find_at, routes};
+pub use routes::{
+    DESCRIPTION, Handler, Resume, Route, Routed, StreamHandler, find, find_at, routes,
+};
 pub use stream::{Follow, Piece, go_on};
 
 /// `Content-Type` of nearly all answers.
@@ -130,6 +132,11 @@ impl Reply {
         let detail = format!("{what} unavailable. Retry after {RETRY_AFTER_SECS} seconds.");
         let body = ErrorBody { retry_after: Some(RETRY_AFTER_SECS), ..ErrorBody::new(detail) };
         Self { retry_after: Some(RETRY_AFTER_SECS), ..Self::json(503, error_json(&body)) }
+    }
+
+    /// The description of all routes.
+    pub fn description() -> Self {
+        Self::json(200, DESCRIPTION.to_owned())
     }
 
     /// The health answer. 200 in both cases: the process is there to say so; `/readyz` answers 503.
@@ -342,6 +349,7 @@ pub fn perform(tx: &Tx<'_>, cx: &Cx<'_>, call: &Call) -> Stored<Reply> {
             write(tx, cx, call, h, &params)
         }
         Routed::To(Handler::Stream(_), _) => Ok(Reply::no_stream()),
+        Routed::To(Handler::Description, _) => Ok(Reply::description()),
         Routed::To(Handler::Health | Handler::Ready, _) => {
             tx.probe()?;
             Ok(Reply::health(true, &tx.instance()?.unwrap_or_default(), cx.now, false))

@@ -33,6 +33,8 @@ pub enum Handler {
     Health,
     /// Can work be done? 503 when not. Answered without a token.
     Ready,
+    /// The description of all routes. Answered without a token.
+    Description,
     /// What server is this? Answered without a token.
     Meta,
     /// What the server counts; this reads the part of it that the database knows. Answered without a
@@ -73,9 +75,13 @@ const fn park(
     Route { method: "POST", path, handler: Handler::Park { start, resume } }
 }
 
+/// All routes as an `OpenAPI` document; a test holds it against the table.
+pub const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
+
 static ROUTES: &[Route] = &[
     Route { method: "GET", path: "/health", handler: Handler::Health },
     Route { method: "GET", path: "/readyz", handler: Handler::Ready },
+    Route { method: "GET", path: "/openapi.json", handler: Handler::Description },
     Route { method: "GET", path: "/meta", handler: Handler::Meta },
     Route { method: "GET", path: "/metrics", handler: Handler::Metrics(watch::gauges) },
     read("/api/coord/status", coord::status),

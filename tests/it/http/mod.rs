@@ -18,6 +18,7 @@ mod messages;
 mod metrics;
 mod once;
 mod ownership;
+mod openapi;
 mod seed;
 mod shorthand;
 mod slow;
