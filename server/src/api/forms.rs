@@ -175,6 +175,11 @@ impl Form {
         found
     }
 
+    /// Says that a text must not be empty.
+    pub(super) fn too_short(&mut self, name: &str) {
+        self.wrong("string_too_short", name, "String should have at least 1 character");
+    }
+
     /// Says that a value is not one of those that are known.
     pub(super) fn one_of(&mut self, name: &str, known: &str) {
         self.wrong("enum", name, &format!("Input should be {known}"));

@@ -1,9 +1,10 @@
 //! Where claims meet often, and what becomes of it.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Matched, json as from_json, ok};
+use super::forms::Form;
+use super::team::read;
+use super::{Matched, ok};
 use crate::service::hotspots::{self, DAYS_MAX};
 use crate::service::once::Told;
 use crate::service::ownership::{self, Action};
@@ -13,24 +14,10 @@ use crate::store::{Tx, View};
 /// Most hot spots in one answer.
 const SPOTS_MAX: u32 = 200;
 
-/// The body of `POST /metrics/hotspots/promote`.
-#[derive(Deserialize)]
-struct Promote {
-    action: String,
-    pattern: String,
-    repo: Option<String>,
-    note: Option<String>,
-}
-
-/// A whole number of the query.
-fn number(m: &Matched<'_>, name: &str, default: u32, most: u32) -> Result<u32, Refusal> {
-    let Some(text) = m.query(name) else { return Ok(default) };
-    match text.parse::<u32>() {
-        Ok(n) if (1..=most).contains(&n) => Ok(n),
-        Ok(_) | Err(_) => {
-            Err(Refusal::new(422, format!("{name} must be 1 to {most}, not {text:?}")))
-        }
-    }
+/// A whole number of a query, within bounds.
+fn number(form: &mut Form, name: &str, default: u32, most: u32) -> u32 {
+    let n = form.number(name, 1, most.into()).and_then(|n| u32::try_from(n).ok());
+    n.unwrap_or(default)
 }
 
 /// A project as these answers name it.
@@ -39,9 +26,11 @@ fn repo(project: &str) -> Option<&str> {
 }
 
 pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let days = number(m, "days", 30, DAYS_MAX)?;
-    let least = number(m, "min_attempts", 5, u32::MAX)?;
-    let most = usize::try_from(number(m, "limit", 20, SPOTS_MAX)?).unwrap_or_default();
+    let mut form = Form::query(m, &["days", "min_attempts", "limit"]);
+    let days = number(&mut form, "days", 30, DAYS_MAX);
+    let least = number(&mut form, "min_attempts", 5, u32::MAX);
+    let most = usize::try_from(number(&mut form, "limit", 20, SPOTS_MAX)).unwrap_or_default();
+    read!(form.done());
     let found = hotspots::hot_spots(v, cx.now, days, least, m.query("repo").as_deref(), most)?;
     let rows: Vec<Value> = found
         .iter()
@@ -54,21 +43,26 @@ pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
 }
 
 pub(super) fn promote(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let ask: Promote = from_json::body(&m.call.body)?;
-    if ask.pattern.is_empty() {
-        return Err(Refusal::new(422, "pattern is empty").into());
+    let mut form = read!(Form::body(&m.call.body));
+    let (asked, pattern) = (form.text("action"), form.text("pattern"));
+    if form.value("pattern").is_some() && pattern.is_empty() {
+        form.too_short("pattern");
     }
-    let Some(action) = Action::parse(&ask.action) else {
-        let why = format!("action must be 'shared_file' or 'split', not {:?}", ask.action);
+    let (repo, note) = (form.maybe_name("repo"), form.maybe_text("note"));
+    read!(form.done());
+    let Some(action) = Action::parse(&asked) else {
+        let why = format!("action must be 'shared_file' or 'split', not {asked:?}");
         return Err(Refusal::new(400, why).into());
     };
-    let patched = ownership::promote(tx, cx, action, &ask.pattern, ask.note.as_deref())?;
-    ok(&json!({"ok": true, "action": ask.action, "pattern": ask.pattern, "repo": ask.repo,
+    let patched = ownership::promote(tx, cx, action, &pattern, note.as_deref())?;
+    ok(&json!({"ok": true, "action": asked, "pattern": pattern, "repo": repo,
         "patched_yaml": patched}))
 }
 
 pub(super) fn auto_resolutions(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let days = number(m, "days", 30, DAYS_MAX)?;
+    let mut form = Form::query(m, &["days"]);
+    let days = number(&mut form, "days", 30, DAYS_MAX);
+    read!(form.done());
     let found = hotspots::auto_resolutions(v, cx.now, days, m.query("repo").as_deref())?;
     let series: Vec<Value> = found
         .rows
