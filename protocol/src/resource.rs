@@ -44,7 +44,7 @@ impl Resource {
         Ok(Self { canonical, glob, or_below: false })
     }
 
-    /// Reads the pattern of a team claim: a line of gitignore (peer_api.md, section 5). Without a `/`
+    /// Reads the pattern of a team claim: a line of gitignore (`peer_api`, section 5). Without a `/`
     /// it is a name at any depth; a plain name means what lies below it too; a leading `/` says that it
     /// begins at the top.
     pub fn claim(raw: &str) -> Result<Self, BadResource> {

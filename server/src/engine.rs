@@ -23,7 +23,7 @@ use crate::parked::{Hold, Lefts, Slot};
 use crate::pulse::{Listener, Pulse};
 use crate::service::chores::Chores;
 use crate::service::once::{Parked, Told, forget_old_keys};
-use crate::service::{Answer, Cx, Rules};
+use crate::service::{Answer, Cx, Rules, Waits};
 use crate::start::begin;
 use crate::store::{Counts, Store, StoreError, Stored, Tx, View};
 
@@ -510,7 +510,7 @@ impl Writer {
             replies.begun.push(parked.id.clone());
             let id = parked.id.clone();
             // A call that comes again takes the place of the one whose connection was lost.
-            self.parked.insert(id, ParkedCall { call, params, resume, parked, slot });
+            self.parked.insert(id, ParkedCall { call, params, resume, parked: *parked, slot });
         }
         replies.direct.push((done, reply));
     }
@@ -606,7 +606,7 @@ impl Writer {
     }
 
     fn run_one(&mut self, w: &Work<WriteHandler>, state: &mut Stored<()>) -> Reply {
-        let cx = Cx { may_wait: true, ..Cx::at(self.clock.now(), &self.rules, &OsRng) };
+        let cx = Cx { waits: Waits::Connected, ..Cx::at(self.clock.now(), &self.rules, &OsRng) };
         let tx = Tx::new(&self.conn);
         let run = || api::write(&tx, &cx, &w.call, w.handler, &w.params);
         let ran = catch_unwind(AssertUnwindSafe(run));

@@ -200,7 +200,7 @@ impl World {
         let reply = self.engine.call_and_wait(&call, Millis(self.now), &self.dice).unwrap();
         self.changed();
         self.order += 1;
-        match (reply.status, reply.parked) {
+        match (reply.status, reply.parked.map(|p| *p)) {
             (200, _) => {
                 assert!(!in_the_way, "{who} got {patterns:?} over somebody's claim");
                 assert!(overtaken.is_empty(), "{who} overtook {overtaken:?}");

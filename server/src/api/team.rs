@@ -1,5 +1,5 @@
 //! Claims, questions about them, repositories and sessions: the calls of seeds 002 and 004
-//! (peer_api.md, section 6).
+//! (`peer_api`, section 6).
 
 use coord_protocol::wire::{ClaimItem, ClaimType, CreateClaims, Lock, Urgency, WAIT_SECONDS_MAX};
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let active_only = form.flag("active_only").unwrap_or(true);
     let (engineer, module) = (form.maybe_name("engineer"), form.maybe_name("module"));
     let repo = form.maybe_name("repo");
-    let most = form.number("limit", 1, ROWS_MAX as i64);
+    let most = form.number("limit", 1, i64::try_from(ROWS_MAX).unwrap_or(i64::MAX));
     read!(form.done());
     let filter = TeamFilter {
         active_only,
