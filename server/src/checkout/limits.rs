@@ -1,5 +1,5 @@
 //! How large a claim may be, and what is said about one that matches nothing. The texts are the
-//! peer's (peer_api.md, section 6.1).
+//! peer's (seed 002).
 
 use coord_symbols::quoted;
 

@@ -1,4 +1,4 @@
-//! The settings of the checkout, from the environment (peer_api.md, section 2).
+//! The settings of the checkout, from the environment (names and meanings of seed 002).
 
 use std::path::PathBuf;
 use std::time::Duration;

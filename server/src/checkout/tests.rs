@@ -221,7 +221,7 @@ fn answers_of_git_are_kept_for_a_while() {
     repo.write("b.rs", "");
     repo.git(&["add", "b.rs"]);
     let ttl = Duration::from_secs(10);
-    assert!(warned(NOW.plus(ttl - Duration::from_millis(1))));
+    assert!(warned(NOW.plus(ttl).before(Duration::from_millis(1))));
     assert!(!warned(NOW.plus(ttl)));
 }
 
