@@ -1,5 +1,4 @@
-//! What a pattern of a team claim matches among files: it is a line of gitignore (seed
-//! 002).
+//! What a pattern of a team claim matches among files: it is a line of gitignore (seed 002).
 
 use coord_protocol::glob::Pattern;
 use coord_protocol::path::canonical;
