@@ -25,6 +25,7 @@ use coord_protocol::wire::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPL
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use crate::checkout::Checkout;
 use crate::parked::Hold;
 use crate::service::claims::queue;
 use crate::service::once::{Parked, Told, error_json, fingerprint, once, remember};
@@ -328,6 +329,16 @@ pub fn resume(
     remember(tx, cx.now, print_of(call).as_ref(), &told)?;
     queue::serve(tx, &cx)?;
     Ok(Some(Reply::told(told, call.key.as_deref())))
+}
+
+/// Whether a look at a checkout says something of what this call asks for.
+pub fn concerns_checkout(call: &Call) -> bool {
+    call.method == "POST" && call.path() == "/claims"
+}
+
+/// What that look says. It may take seconds: never inside a transaction.
+pub fn examine(checkout: &Checkout, call: &mut Call, now: Millis) {
+    call.examined = team::examine(checkout, call, now);
 }
 
 /// The caller of a parked call is gone.

@@ -6,7 +6,6 @@
 
 mod git;
 mod limits;
-mod pattern;
 mod settings;
 mod symbols;
 
@@ -14,10 +13,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
 
 use limits::Measured;
-use pattern::ClaimPattern;
 pub use settings::CheckoutSettings;
 
 /// How long the answer of a git that failed is kept at least: it may have taken its whole time.
@@ -125,7 +124,8 @@ impl Checkout {
 /// be read is refused elsewhere, and matches nothing here.
 fn measured<'a>(files: &[String], items: &[Examined<'a>]) -> Vec<Measured<'a>> {
     let count = |raw: &str| {
-        ClaimPattern::read(raw).map(|pattern| files.iter().filter(|f| pattern.matches(f)).count())
+        let pattern = Resource::claim(raw).ok()?;
+        Some(files.iter().filter(|f| pattern.means(f)).count())
     };
     let mut read = BTreeSet::new();
     let mut measured = Vec::with_capacity(items.len());
