@@ -19,6 +19,7 @@ mod metrics;
 mod once;
 mod openapi;
 mod ownership;
+mod parked;
 mod seed;
 mod shorthand;
 mod slow;
