@@ -55,6 +55,9 @@ pub struct Bound {
     hooks: Option<Hooks>,
 }
 
+/// Connections that the kernel keeps until they are taken in.
+const WAIT_FOR_PLACE: i32 = 1_024;
+
 /// Opens the database and the port.
 pub fn bind(settings: &Settings) -> Result<Bound, ServeError> {
     let face = face(&settings.face)?;
@@ -68,6 +71,8 @@ pub fn bind(settings: &Settings) -> Result<Bound, ServeError> {
         };
         ServeError::Listen { address: settings.address, source, hint }
     })?;
+    // A burst of a thousand callers is no attack: none of them is to try again a second later.
+    let _ = rustix::net::listen(&listener, WAIT_FOR_PLACE);
     let gate = Gate::new(settings.token.as_deref(), settings.hosts.clone());
     #[cfg(feature = "webhooks")]
     let hooks = settings.webhooks.as_ref().map(|w| Hooks::new(w, &store)).transpose()?;

@@ -31,7 +31,7 @@ fn parked(s: &TestServer, ask: &Ask) -> Conn {
 fn waiting(s: &TestServer, n: usize) {
     eventually(Duration::from_secs(20), "all wait", || {
         let metrics = s.get("/metrics").text();
-        metrics.lines().any(|l| l == format!("coord_queue_waiting {n}"))
+        metrics.lines().any(|l| l == format!("coord_queue_waiting {n}.0"))
     });
 }
 
