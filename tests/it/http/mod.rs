@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod framing;
 mod gate;
+mod histories;
 mod late;
 mod leases;
 mod lists;
