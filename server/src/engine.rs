@@ -21,6 +21,7 @@ use crate::http::gate::Gate;
 use crate::metrics::{Counters, Waiting};
 use crate::parked::{Hold, Lefts, Slot};
 use crate::pulse::{Listener, Pulse};
+use crate::service::chores::Chores;
 use crate::service::once::{Parked, Told, forget_old_keys};
 use crate::service::{Answer, Cx, Rules};
 use crate::start::begin;
@@ -136,6 +137,7 @@ impl Engine {
             woken: Vec::new(),
             lefts: Lefts::default(),
             looked_at: clock.now(),
+            chores: Chores::new(clock.now()),
         };
         let (reads, asked) = sync_channel(WAITING_MAX);
         let asked = Arc::new(Mutex::new(asked));
@@ -382,6 +384,7 @@ struct Writer {
     lefts: Lefts,
     /// When somebody last looked after those who wait.
     looked_at: Millis,
+    chores: Chores,
 }
 
 /// Replies of a group, which go out after its commit.
@@ -400,7 +403,8 @@ impl Writer {
         loop {
             match jobs.recv_timeout(if self.parked.is_empty() { TICK } else { LOOK_EVERY }) {
                 Ok(first) => group.push(first),
-                Err(RecvTimeoutError::Timeout) if !self.parked.is_empty() => {}
+                Err(RecvTimeoutError::Timeout)
+                    if !self.parked.is_empty() || self.chores.are_due(&self.now()) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     self.keep_time();
                     continue;
@@ -459,6 +463,11 @@ impl Writer {
                 Job::Stop => stop = true,
             }
         }
+        if self.chores.are_due(&self.now()) {
+            let mut chores = self.chores;
+            self.inside(&mut state, |tx, cx| chores.run(tx, cx));
+            self.chores = chores;
+        }
         self.look_after_parked(&mut state, &mut replies);
         let before = self.changes_before;
         let counts = std::mem::take(&mut self.counts);
@@ -479,6 +488,10 @@ impl Writer {
             }
         }
         stop
+    }
+
+    fn now(&self) -> Cx<'_> {
+        Cx::at(self.clock.now(), &self.rules, &OsRng)
     }
 
     fn run_write(

@@ -10,6 +10,7 @@ pub mod http;
 pub mod inline;
 pub mod local;
 pub mod metrics;
+pub mod ownership;
 pub mod parked;
 pub mod pulse;
 pub mod replica;

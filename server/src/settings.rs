@@ -136,6 +136,7 @@ impl TeamRules {
         let defaults = Self::default();
         let promotion = defaults.promotion;
         let short = Some(defaults.request_ttl_short);
+        let no_chores = set("COORD_DISABLE_BACKGROUND_CLEANUP").is_some_and(|v| yes(&v));
         Ok(Self {
             ttl_default: hours("COORD_DEFAULT_TTL_HOURS", defaults.ttl_default)?,
             ttl_shared: hours("COORD_SHARED_TTL_HOURS", defaults.ttl_shared)?,
@@ -143,6 +144,8 @@ impl TeamRules {
             request_ttl_short: seconds("COORD_REQUEST_TTL_SHORT_SEC", short)?
                 .unwrap_or(Duration::ZERO),
             age_boost: seconds("COORD_QUEUE_AGE_BOOST_SECONDS", defaults.age_boost)?,
+            sweep_every: seconds("COORD_CLEANUP_INTERVAL_SEC", defaults.sweep_every)?
+                .filter(|_| !no_chores),
             promotion: Promotion {
                 threshold: number("COORD_AUTO_PROMOTE_THRESHOLD", promotion.threshold)?,
                 window_days: number("COORD_AUTO_PROMOTE_WINDOW_DAYS", promotion.window_days)?,
@@ -150,7 +153,8 @@ impl TeamRules {
                     "COORD_AUTO_PROMOTE_SUBTREE_MIN_FILES",
                     promotion.subtree_min_files,
                 )?,
-                demote_every: seconds("COORD_AUTO_DEMOTE_INTERVAL_SEC", promotion.demote_every)?,
+                demote_every: seconds("COORD_AUTO_DEMOTE_INTERVAL_SEC", promotion.demote_every)?
+                    .filter(|_| !no_chores),
                 demote_window_days: number(
                     "COORD_AUTO_DEMOTE_WINDOW_DAYS",
                     promotion.demote_window_days,

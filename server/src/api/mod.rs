@@ -5,7 +5,9 @@
 mod batch;
 mod coord;
 mod forms;
+mod hotspots;
 mod json;
+mod ownership;
 mod requests;
 mod routes;
 mod stream;
@@ -33,6 +35,9 @@ pub use routes::{
     DESCRIPTION, Handler, Resume, Route, Routed, StreamHandler, find, find_at, routes,
 };
 pub use stream::{Follow, Piece, go_on};
+
+/// `Content-Type` of nearly all answers.
+const JSON: &str = "application/json";
 
 /// A request, parsed but not judged.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +111,7 @@ impl Reply {
         Self {
             status,
             body,
-            content_type: "application/json",
+            content_type: JSON,
             retry_after: None,
             allow: None,
             replayed: false,
@@ -191,6 +196,7 @@ impl Reply {
             replayed: told.replayed,
             key: key.map(str::to_owned),
             parked: told.parked,
+            content_type: told.content_type.unwrap_or(JSON),
             ..Self::json(told.status, told.body)
         }
     }

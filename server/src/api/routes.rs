@@ -1,6 +1,8 @@
 //! The table of routes.
 
-use super::{Call, Matched, Piece, batch, coord, decode, requests, team, watch};
+use super::{
+    Call, Matched, Piece, batch, coord, decode, hotspots, ownership, requests, team, watch,
+};
 use crate::service::once::Told;
 use crate::service::{Answer, Cx};
 use crate::store::{Tx, View};
@@ -142,6 +144,11 @@ static ROUTES: &[Route] = &[
     read("/requests/*/events", requests::events),
     write("POST", "/requests/*/respond", requests::respond),
     write("DELETE", "/requests/*", requests::cancel),
+    read("/config/ownership", ownership::show),
+    write("POST", "/config/ownership", ownership::set),
+    read("/metrics/hotspots", hotspots::list),
+    write("POST", "/metrics/hotspots/promote", hotspots::promote),
+    read("/metrics/auto-resolutions", hotspots::auto_resolutions),
 ];
 
 /// All routes.

@@ -20,12 +20,14 @@ const FORGET_STEP: usize = 20_000;
 pub struct Told {
     /// HTTP status.
     pub status: u16,
-    /// JSON.
+    /// JSON, unless `content_type` says otherwise.
     pub body: String,
     /// From memory.
     pub replayed: bool,
     /// No answer yet: it comes later, and is remembered then.
     pub parked: Option<Parked>,
+    /// What a body is that is not JSON; only answers to reads, which are not remembered, have one.
+    pub content_type: Option<&'static str>,
 }
 
 /// A call that is answered later.
@@ -40,7 +42,7 @@ pub struct Parked {
 impl Told {
     /// A fresh answer.
     pub fn new(status: u16, body: String) -> Self {
-        Self { status, body, replayed: false, parked: None }
+        Self { status, body, replayed: false, parked: None, content_type: None }
     }
 
     /// An answer that comes later.

@@ -39,6 +39,9 @@ pub struct TeamRules {
     /// `COORD_QUEUE_AGE_BOOST_SECONDS`: a waiter ranks one class higher for each such time that it has
     /// waited; `None`: never.
     pub age_boost: Option<Duration>,
+    /// `COORD_CLEANUP_INTERVAL_SEC`: how often claims that are over are looked for; `None`: only when
+    /// they are in somebody's way (`COORD_DISABLE_BACKGROUND_CLEANUP`).
+    pub sweep_every: Option<Duration>,
     /// When hot files become shared files by themselves, and cease to be.
     pub promotion: Promotion,
 }
@@ -91,6 +94,7 @@ impl Default for TeamRules {
             idle_after: Some(Duration::from_mins(30)),
             request_ttl_short: Duration::from_mins(5),
             age_boost: Some(Duration::from_mins(1)),
+            sweep_every: Some(Duration::from_mins(15)),
             promotion: Promotion {
                 threshold: 0,
                 window_days: 7,

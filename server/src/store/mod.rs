@@ -12,6 +12,7 @@ mod guard;
 mod messages;
 mod meta;
 mod migrate;
+mod ownership;
 mod requests;
 mod sessions;
 mod team_events;
@@ -29,7 +30,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 pub use applied::Applied;
-pub use attempts::AttemptRow;
+pub use attempts::{AttemptRow, Hot, HotSpot, ResolvedOn};
 pub use claims::{ClaimRow, RepoRow, TeamFilter};
 pub use feed::{Changed, Changes, RowMap, Scope};
 pub use guard::{

@@ -17,6 +17,7 @@ mod locks;
 mod messages;
 mod metrics;
 mod once;
+mod ownership;
 mod openapi;
 mod seed;
 mod shorthand;
