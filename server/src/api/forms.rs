@@ -136,11 +136,15 @@ impl Form {
             self.wrong("list_type", name, "Input should be a valid list");
             return None;
         };
-        let texts: Vec<String> = all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-        if texts.len() != all.len() {
-            self.wrong("string_type", name, "Input should be a list of strings");
+        for (at, other) in all.iter().enumerate().filter(|(_, v)| !v.is_string()) {
+            let mut e =
+                error("string_type", &[self.place, name], "Input should be a valid string", other);
+            if let Some(loc) = e["loc"].as_array_mut() {
+                loc.push(json!(at));
+            }
+            self.errors.push(e);
         }
-        Some(texts)
+        Some(all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect())
     }
 
     /// A list of objects, each read as a form of its own.
@@ -173,6 +177,15 @@ impl Form {
             }
         }
         found
+    }
+
+    /// A text that is not empty.
+    pub(super) fn some_text(&mut self, name: &str) -> String {
+        let text = self.text(name);
+        if text.is_empty() && self.value(name).is_some_and(Value::is_string) {
+            self.wrong("string_too_short", name, "String should have at least 1 character");
+        }
+        text
     }
 
     /// Says that a value is not one of those that are known.

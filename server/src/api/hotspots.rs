@@ -1,9 +1,10 @@
 //! Where claims meet often, and what becomes of it.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Matched, json as from_json, ok};
+use super::forms::Form;
+use super::team::read;
+use super::{Matched, ok};
 use crate::service::hotspots::{self, DAYS_MAX};
 use crate::service::once::Told;
 use crate::service::ownership::{self, Action};
@@ -11,26 +12,16 @@ use crate::service::{Answer, Cx, Refusal};
 use crate::store::{Tx, View};
 
 /// Most hot spots in one answer.
-const SPOTS_MAX: u32 = 200;
+const SPOTS_MAX: i64 = 200;
+/// Days that are looked at when the caller does not say.
+const DAYS: i64 = 30;
+/// Attempts that make a hot spot, and hot spots in one answer, when the caller does not say.
+const ATTEMPTS: i64 = 5;
+const SPOTS: i64 = 20;
 
-/// The body of `POST /metrics/hotspots/promote`.
-#[derive(Deserialize)]
-struct Promote {
-    action: String,
-    pattern: String,
-    repo: Option<String>,
-    note: Option<String>,
-}
-
-/// A whole number of the query.
-fn number(m: &Matched<'_>, name: &str, default: u32, most: u32) -> Result<u32, Refusal> {
-    let Some(text) = m.query(name) else { return Ok(default) };
-    match text.parse::<u32>() {
-        Ok(n) if (1..=most).contains(&n) => Ok(n),
-        Ok(_) | Err(_) => {
-            Err(Refusal::new(422, format!("{name} must be 1 to {most}, not {text:?}")))
-        }
-    }
+/// A number that a form has found in its bounds.
+fn small(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// A project as these answers name it.
@@ -39,10 +30,14 @@ fn repo(project: &str) -> Option<&str> {
 }
 
 pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let days = number(m, "days", 30, DAYS_MAX)?;
-    let least = number(m, "min_attempts", 5, u32::MAX)?;
-    let most = usize::try_from(number(m, "limit", 20, SPOTS_MAX)?).unwrap_or_default();
-    let found = hotspots::hot_spots(v, cx.now, days, least, m.query("repo").as_deref(), most)?;
+    let mut form = Form::query(m, &["days", "min_attempts", "limit", "repo"]);
+    let days = small(form.number("days", 1, DAYS_MAX.into()).unwrap_or(DAYS));
+    let least = small(form.number("min_attempts", 1, u32::MAX.into()).unwrap_or(ATTEMPTS));
+    let most = form.number("limit", 1, SPOTS_MAX).unwrap_or(SPOTS);
+    let repo_asked = form.maybe_name("repo");
+    read!(form.done());
+    let most = usize::try_from(most).unwrap_or_default();
+    let found = hotspots::hot_spots(v, cx.now, days, least, repo_asked.as_deref(), most)?;
     let rows: Vec<Value> = found
         .iter()
         .map(|h| {
@@ -54,22 +49,25 @@ pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
 }
 
 pub(super) fn promote(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let ask: Promote = from_json::body(&m.call.body)?;
-    if ask.pattern.is_empty() {
-        return Err(Refusal::new(422, "pattern is empty").into());
-    }
-    let Some(action) = Action::parse(&ask.action) else {
-        let why = format!("action must be 'shared_file' or 'split', not {:?}", ask.action);
+    let mut form = read!(Form::body(&m.call.body));
+    let (word, pattern) = (form.text("action"), form.some_text("pattern"));
+    let (repo, note) = (form.maybe_text("repo"), form.maybe_text("note"));
+    read!(form.done());
+    let Some(action) = Action::parse(&word) else {
+        let why = format!("action must be 'shared_file' or 'split', not {word:?}");
         return Err(Refusal::new(400, why).into());
     };
-    let patched = ownership::promote(tx, cx, action, &ask.pattern, ask.note.as_deref())?;
-    ok(&json!({"ok": true, "action": ask.action, "pattern": ask.pattern, "repo": ask.repo,
+    let patched = ownership::promote(tx, cx, action, &pattern, note.as_deref())?;
+    ok(&json!({"ok": true, "action": word, "pattern": pattern, "repo": repo,
         "patched_yaml": patched}))
 }
 
 pub(super) fn auto_resolutions(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let days = number(m, "days", 30, DAYS_MAX)?;
-    let found = hotspots::auto_resolutions(v, cx.now, days, m.query("repo").as_deref())?;
+    let mut form = Form::query(m, &["days", "repo"]);
+    let days = small(form.number("days", 1, DAYS_MAX.into()).unwrap_or(DAYS));
+    let repo_asked = form.maybe_name("repo");
+    read!(form.done());
+    let found = hotspots::auto_resolutions(v, cx.now, days, repo_asked.as_deref())?;
     let series: Vec<Value> = found
         .rows
         .iter()
