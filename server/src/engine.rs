@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tracing::{error, info, warn};
 
 use crate::api::{self, Call, Follow, Handler, Matched, Reply, Resume, Routed};
+use crate::checkout::Checkout;
 use crate::edge::{LeaseClock, OsRng, SystemClock};
 use crate::http::gate::Gate;
 use crate::metrics::{Counters, Waiting};
@@ -23,7 +24,7 @@ use crate::parked::{Hold, Lefts, Slot};
 use crate::pulse::{Listener, Pulse};
 use crate::service::chores::Chores;
 use crate::service::once::{Parked, Told, forget_old_keys};
-use crate::service::{Answer, Cx, Rules};
+use crate::service::{Answer, Cx, Rules, Waits};
 use crate::start::begin;
 use crate::store::{Counts, Store, StoreError, Stored, Tx, View};
 
@@ -99,7 +100,35 @@ struct Inner {
     touched: Arc<Touched>,
     pulse: Arc<Pulse>,
     counters: Arc<Counters>,
+    /// Writes that a look at a checkout comes before.
+    checkout: Option<SyncSender<Asking>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A write on its way to a checkout.
+type Asking = (Box<Work<WriteHandler>>, Resume);
+
+/// A thread of its own: git and the parser may take seconds, and nobody else is to wait for them.
+fn look_into(
+    checkout: Checkout,
+    clock: Arc<LeaseClock<SystemClock>>,
+    to: SyncSender<Job>,
+) -> SyncSender<Asking> {
+    let (ask, asked) = sync_channel::<Asking>(WAITING_MAX);
+    spawn("checkout", move || {
+        while let Ok((mut work, resume)) = asked.recv() {
+            let look = || api::examine(&checkout, &mut work.call, clock.now());
+            if catch_unwind(AssertUnwindSafe(look)).is_err() {
+                error!("a look at the checkout panicked; the claim goes on without it");
+            }
+            if let Err(e) = to.send(Job::Write(work, Some(resume)))
+                && let Job::Write(w, _) = e.0
+            {
+                (w.done)(Reply::unavailable("Server"));
+            }
+        }
+    });
+    ask
 }
 
 /// A call that waits for its answer.
@@ -113,7 +142,12 @@ struct ParkedCall {
 
 impl Engine {
     /// Starts writer and readers over an open store.
-    pub fn start(store: Store, rules: Rules, gate: Gate) -> Stored<Self> {
+    pub fn start(
+        store: Store,
+        rules: Rules,
+        gate: Gate,
+        checkout: Option<Checkout>,
+    ) -> Stored<Self> {
         let conn = store.connect()?;
         let clock = Arc::new(begin(&conn, SystemClock, &OsRng)?);
         let instance = View::new(&conn).instance()?.unwrap_or_default();
@@ -154,6 +188,7 @@ impl Engine {
         let handle = spawn("writer", move || writer.run(&jobs));
         Ok(Self {
             inner: Arc::new(Inner {
+                checkout: checkout.map(|c| look_into(c, Arc::clone(&clock), writes.clone())),
                 writes,
                 reads,
                 instance,
@@ -180,7 +215,12 @@ impl Engine {
             Routed::To(Handler::Health, _) => return self.probe(false, done),
             Routed::To(Handler::Ready, _) => return self.probe(true, done),
             Routed::To(Handler::Description, _) => return done(Reply::description()),
-            Routed::To(Handler::Meta, _) => return done(Reply::meta(self.inner.gate.has_token())),
+            Routed::To(Handler::Meta, _) => {
+                return done(Reply::meta(
+                    self.inner.gate.has_token(),
+                    self.inner.checkout.is_some(),
+                ));
+            }
             Routed::To(Handler::Metrics(gauges), _) => {
                 return self.show_metrics(call, gauges, done);
             }
@@ -208,8 +248,12 @@ impl Engine {
                 self.submit(Job::Write(Box::new(Work { call, handler, params, done }), None));
             }
             Handler::Park { start, resume } => {
-                let work = Work { call, handler: start, params, done };
-                self.submit(Job::Write(Box::new(work), Some(resume)));
+                let concerned = api::concerns_checkout(&call);
+                let work = Box::new(Work { call, handler: start, params, done });
+                match self.inner.checkout.as_ref().filter(|_| concerned) {
+                    Some(to) => self.submit_to_checkout(to, work, resume),
+                    None => self.submit(Job::Write(work, Some(resume))),
+                }
             }
             Handler::Read(handler) => {
                 self.note_reader(&call);
@@ -304,6 +348,21 @@ impl Engine {
                 // Whoever waits for it hears that it is gone.
                 Job::Aside(..) | Job::Probe(_) | Job::Stop => {}
             },
+        }
+    }
+
+    /// What a checkout says of it comes first; then it goes on to the writer.
+    fn submit_to_checkout(
+        &self,
+        to: &SyncSender<Asking>,
+        work: Box<Work<WriteHandler>>,
+        resume: Resume,
+    ) {
+        match to.try_send((work, resume)) {
+            Ok(()) => {}
+            Err(TrySendError::Full((w, _)) | TrySendError::Disconnected((w, _))) => {
+                (w.done)(Reply::unavailable("Server"));
+            }
         }
     }
 
@@ -510,7 +569,7 @@ impl Writer {
             replies.begun.push(parked.id.clone());
             let id = parked.id.clone();
             // A call that comes again takes the place of the one whose connection was lost.
-            self.parked.insert(id, ParkedCall { call, params, resume, parked, slot });
+            self.parked.insert(id, ParkedCall { call, params, resume, parked: *parked, slot });
         }
         replies.direct.push((done, reply));
     }
@@ -606,7 +665,7 @@ impl Writer {
     }
 
     fn run_one(&mut self, w: &Work<WriteHandler>, state: &mut Stored<()>) -> Reply {
-        let cx = Cx { may_wait: true, ..Cx::at(self.clock.now(), &self.rules, &OsRng) };
+        let cx = Cx { waits: Waits::Connected, ..Cx::at(self.clock.now(), &self.rules, &OsRng) };
         let tx = Tx::new(&self.conn);
         let run = || api::write(&tx, &cx, &w.call, w.handler, &w.params);
         let ran = catch_unwind(AssertUnwindSafe(run));

@@ -7,6 +7,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
+use crate::checkout::Checkout;
 use crate::engine::Engine;
 use crate::http::gate::Gate;
 use crate::http::{self, Face, Stop};
@@ -75,7 +76,7 @@ pub fn bind(settings: &Settings) -> Result<Bound, ServeError> {
         webhooks: hooks.as_ref().map(Hooks::outlet),
         ..settings.rules
     };
-    let engine = Engine::start(store, rules, gate)?;
+    let engine = Engine::start(store, rules, gate, settings.checkout.clone().map(Checkout::new))?;
     Ok(Bound {
         address: listener.local_addr()?,
         listener,

@@ -1,5 +1,5 @@
 //! Bodies and queries of the calls of seed 002: lenient where their callers rely on it, and refused
-//! with a list of what is wrong, each with its place (peer_api.md, section 3).
+//! with a list of what is wrong, each with its place (`peer_api`, section 3).
 
 use coord_protocol::limits::{JSON_DEPTH_MAX, NAME_BYTES_MAX};
 use serde_json::{Map, Value, json};
@@ -69,13 +69,11 @@ impl Form {
 
     /// A text that may be absent.
     pub(super) fn maybe_text(&mut self, name: &str) -> Option<String> {
-        match self.value(name)? {
-            Value::String(s) => Some(s.clone()),
-            _ => {
-                self.wrong("string_type", name, "Input should be a valid string");
-                None
-            }
+        if let Value::String(s) = self.value(name)? {
+            return Some(s.clone());
         }
+        self.wrong("string_type", name, "Input should be a valid string");
+        None
     }
 
     /// The same for a name: not blank, not too long; empty counts as absent.
@@ -136,15 +134,20 @@ impl Form {
             self.wrong("list_type", name, "Input should be a valid list");
             return None;
         };
-        for (at, other) in all.iter().enumerate().filter(|(_, v)| !v.is_string()) {
+        let mut texts = Vec::with_capacity(all.len());
+        for (at, v) in all.iter().enumerate() {
+            if let Some(text) = v.as_str() {
+                texts.push(text.to_owned());
+                continue;
+            }
             let mut e =
-                error("string_type", &[self.place, name], "Input should be a valid string", other);
+                error("string_type", &[self.place, name], "Input should be a valid string", v);
             if let Some(loc) = e["loc"].as_array_mut() {
                 loc.push(json!(at));
             }
             self.errors.push(e);
         }
-        Some(all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect())
+        Some(texts)
     }
 
     /// A list of objects, each read as a form of its own.
@@ -179,13 +182,9 @@ impl Form {
         found
     }
 
-    /// A text that is not empty.
-    pub(super) fn some_text(&mut self, name: &str) -> String {
-        let text = self.text(name);
-        if text.is_empty() && self.value(name).is_some_and(Value::is_string) {
-            self.wrong("string_too_short", name, "String should have at least 1 character");
-        }
-        text
+    /// Says that a text must not be empty.
+    pub(super) fn too_short(&mut self, name: &str) {
+        self.wrong("string_too_short", name, "String should have at least 1 character");
     }
 
     /// Says that a value is not one of those that are known.

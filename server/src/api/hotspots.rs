@@ -12,16 +12,12 @@ use crate::service::{Answer, Cx, Refusal};
 use crate::store::{Tx, View};
 
 /// Most hot spots in one answer.
-const SPOTS_MAX: i64 = 200;
-/// Days that are looked at when the caller does not say.
-const DAYS: i64 = 30;
-/// Attempts that make a hot spot, and hot spots in one answer, when the caller does not say.
-const ATTEMPTS: i64 = 5;
-const SPOTS: i64 = 20;
+const SPOTS_MAX: u32 = 200;
 
-/// A number that a form has found in its bounds.
-fn small(n: i64) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
+/// A whole number of a query, within bounds.
+fn number(form: &mut Form, name: &str, default: u32, most: u32) -> u32 {
+    let n = form.number(name, 1, most.into()).and_then(|n| u32::try_from(n).ok());
+    n.unwrap_or(default)
 }
 
 /// A project as these answers name it.
@@ -30,14 +26,12 @@ fn repo(project: &str) -> Option<&str> {
 }
 
 pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let mut form = Form::query(m, &["days", "min_attempts", "limit", "repo"]);
-    let days = small(form.number("days", 1, DAYS_MAX.into()).unwrap_or(DAYS));
-    let least = small(form.number("min_attempts", 1, u32::MAX.into()).unwrap_or(ATTEMPTS));
-    let most = form.number("limit", 1, SPOTS_MAX).unwrap_or(SPOTS);
-    let repo_asked = form.maybe_name("repo");
+    let mut form = Form::query(m, &["days", "min_attempts", "limit"]);
+    let days = number(&mut form, "days", 30, DAYS_MAX);
+    let least = number(&mut form, "min_attempts", 5, u32::MAX);
+    let most = usize::try_from(number(&mut form, "limit", 20, SPOTS_MAX)).unwrap_or_default();
     read!(form.done());
-    let most = usize::try_from(most).unwrap_or_default();
-    let found = hotspots::hot_spots(v, cx.now, days, least, repo_asked.as_deref(), most)?;
+    let found = hotspots::hot_spots(v, cx.now, days, least, m.query("repo").as_deref(), most)?;
     let rows: Vec<Value> = found
         .iter()
         .map(|h| {
@@ -50,24 +44,26 @@ pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
 
 pub(super) fn promote(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let mut form = read!(Form::body(&m.call.body));
-    let (word, pattern) = (form.text("action"), form.some_text("pattern"));
-    let (repo, note) = (form.maybe_text("repo"), form.maybe_text("note"));
+    let (asked, pattern) = (form.text("action"), form.text("pattern"));
+    if form.value("pattern").is_some() && pattern.is_empty() {
+        form.too_short("pattern");
+    }
+    let (repo, note) = (form.maybe_name("repo"), form.maybe_text("note"));
     read!(form.done());
-    let Some(action) = Action::parse(&word) else {
-        let why = format!("action must be 'shared_file' or 'split', not {word:?}");
+    let Some(action) = Action::parse(&asked) else {
+        let why = format!("action must be 'shared_file' or 'split', not {asked:?}");
         return Err(Refusal::new(400, why).into());
     };
     let patched = ownership::promote(tx, cx, action, &pattern, note.as_deref())?;
-    ok(&json!({"ok": true, "action": word, "pattern": pattern, "repo": repo,
+    ok(&json!({"ok": true, "action": asked, "pattern": pattern, "repo": repo,
         "patched_yaml": patched}))
 }
 
 pub(super) fn auto_resolutions(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
-    let mut form = Form::query(m, &["days", "repo"]);
-    let days = small(form.number("days", 1, DAYS_MAX.into()).unwrap_or(DAYS));
-    let repo_asked = form.maybe_name("repo");
+    let mut form = Form::query(m, &["days"]);
+    let days = number(&mut form, "days", 30, DAYS_MAX);
     read!(form.done());
-    let found = hotspots::auto_resolutions(v, cx.now, days, repo_asked.as_deref())?;
+    let found = hotspots::auto_resolutions(v, cx.now, days, m.query("repo").as_deref())?;
     let series: Vec<Value> = found
         .rows
         .iter()

@@ -283,7 +283,11 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
             .get("idempotency-key")
             .map(|v| v.to_str().unwrap_or_default().to_owned()),
         session: text(HeaderName::from_static(HEADER_SESSION)),
-        authorization: text(header::AUTHORIZATION),
+        // Whatever it holds, it is there: to be compared, and refused.
+        authorization: parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()),
         host: text(header::HOST),
         origin: text(header::ORIGIN),
         last_event: text(HeaderName::from_static("last-event-id")),

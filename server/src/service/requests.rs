@@ -1,4 +1,4 @@
-//! Release requests: somebody asks the holder of a claim to let go (peer_api.md, section 9). A request
+//! Release requests: somebody asks the holder of a claim to let go (`peer_api`, section 9). A request
 //! cuts the holder's time; when no request is open any more and the claim still stands, it has its
 //! time back.
 

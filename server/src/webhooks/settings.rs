@@ -185,3 +185,17 @@ mod tests {
         assert!(read(&[("COORD_WEBHOOK_URL", &many)]).is_err());
     }
 }
+
+#[cfg(not(feature = "webhooks"))]
+#[cfg(test)]
+mod tests_without {
+    use super::*;
+
+    #[test]
+    fn a_build_that_cannot_send_says_so() {
+        let url = |name: &str| (name == "COORD_WEBHOOK_URL").then(|| "https://a.example/".into());
+        let why = WebhookSettings::read(&url).unwrap_err().to_string();
+        assert!(why.contains("COORD_WEBHOOK_URL") && why.contains("cannot send"), "{why}");
+        assert!(WebhookSettings::read(&|_| None).unwrap().is_none());
+    }
+}

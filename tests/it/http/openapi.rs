@@ -39,10 +39,8 @@ fn filled(path: &str, with: &str) -> (String, Vec<String>) {
 
 #[test]
 fn each_route_is_described_and_nothing_else() {
-    let described: BTreeSet<(String, String)> = operations(&document())
-        .into_iter()
-        .map(|(method, path, _)| (method, filled(&path, "*").0))
-        .collect();
+    let described: BTreeSet<(String, String)> =
+        operations(&document()).into_iter().map(|(method, path, _)| (method, path)).collect();
     let there: BTreeSet<(String, String)> =
         routes().iter().map(|r| (r.method.to_owned(), r.path.to_owned())).collect();
     let missing: Vec<_> = there.difference(&described).collect();

@@ -18,7 +18,7 @@ use super::queue::{self, Place};
 use super::refused::{self, Obstacle};
 use super::{end_over, lock_view};
 use crate::service::events::{self, About};
-use crate::service::{Answer, Cx, Refusal, areas, fields, settle};
+use crate::service::{Answer, Cx, Refusal, Waits, areas, fields, settle};
 use crate::store::{ClaimRow, Stored, Tx, View, WaiterItem, WaiterRow};
 
 /// What became of a request for claims.
@@ -94,7 +94,7 @@ pub fn create(tx: &Tx<'_>, cx: &Cx<'_>, ask: &CreateClaims, warnings: Vec<String
     };
     let answer = refused::answer(&items, &blocked);
     let wait = ask.wait_seconds.unwrap_or(0);
-    if wait > 0 && cx.may_wait {
+    if wait > 0 && cx.waits != Waits::Never {
         return queue::enter(tx, cx, ask, &items, &blocked, answer);
     }
     refused::note(tx, cx, ask, &items, &blocked)?;
