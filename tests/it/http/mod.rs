@@ -19,10 +19,7 @@ mod metrics;
 mod once;
 mod openapi;
 mod ownership;
-<<<<<<< HEAD
-=======
 mod parked;
->>>>>>> main
 mod seed;
 mod shorthand;
 mod slow;
