@@ -255,6 +255,8 @@ mod tests {
         assert!(c("src/auth").overlap(&r("src/auth/x.ts")).is_some());
         assert!(r("src/auth").overlap(&c("src/auth/x.ts")).is_none());
         let page = Resource::literal("app/[id]/page.tsx").unwrap();
+        assert!(c("app/[id]/**").overlap(&page).is_some());
+        assert!(c("app/[id]/").covers(&c("app/[id]/page.tsx")));
         assert!(c("app/[id]/page.tsx").overlap(&page).is_some());
     }
 

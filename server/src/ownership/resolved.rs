@@ -8,6 +8,10 @@ use coord_protocol::wire::Severity;
 
 use super::{Document, Index, Rule};
 
+/// Claims whose verdicts are kept: the same ones are asked about again and again, and a claim that
+/// reaches wide is compared with the whole document.
+const SEEN_MAX: usize = 500;
+
 /// A document as claims look at it. The empty one says nothing.
 #[derive(Debug, Default)]
 pub struct Ownership {
