@@ -131,6 +131,16 @@ fn look_into(
     ask
 }
 
+/// What a checkout says of it comes first; then it goes on to the writer.
+fn ask_checkout(to: &SyncSender<Asking>, work: Box<Work<WriteHandler>>, resume: Resume) {
+    match to.try_send((work, resume)) {
+        Ok(()) => {}
+        Err(TrySendError::Full((w, _)) | TrySendError::Disconnected((w, _))) => {
+            (w.done)(Reply::unavailable("Server"));
+        }
+    }
+}
+
 /// A call that waits for its answer.
 struct ParkedCall {
     call: Call,
@@ -251,7 +261,7 @@ impl Engine {
                 let concerned = api::concerns_checkout(&call);
                 let work = Box::new(Work { call, handler: start, params, done });
                 match self.inner.checkout.as_ref().filter(|_| concerned) {
-                    Some(to) => self.submit_to_checkout(to, work, resume),
+                    Some(to) => ask_checkout(to, work, resume),
                     None => self.submit(Job::Write(work, Some(resume))),
                 }
             }
@@ -348,21 +358,6 @@ impl Engine {
                 // Whoever waits for it hears that it is gone.
                 Job::Aside(..) | Job::Probe(_) | Job::Stop => {}
             },
-        }
-    }
-
-    /// What a checkout says of it comes first; then it goes on to the writer.
-    fn submit_to_checkout(
-        &self,
-        to: &SyncSender<Asking>,
-        work: Box<Work<WriteHandler>>,
-        resume: Resume,
-    ) {
-        match to.try_send((work, resume)) {
-            Ok(()) => {}
-            Err(TrySendError::Full((w, _)) | TrySendError::Disconnected((w, _))) => {
-                (w.done)(Reply::unavailable("Server"));
-            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! `GET /conflicts` says what `POST /claims` would: on random patterns, with any number of claims and
 //! locks of others about, with symbols, with own claims, and with somebody in the queue.
 
+#![expect(clippy::unwrap_used, reason = "all of it is a test")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coord_protocol::edge::Rng;

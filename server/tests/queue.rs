@@ -2,6 +2,8 @@
 //! waits, cancels, releases, expiries, callers that leave, and restarts. Nobody overlaps, nobody is
 //! served twice or after leaving, nobody is overtaken, and everybody is served in the end.
 
+#![expect(clippy::unwrap_used, reason = "all of it is a test")]
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

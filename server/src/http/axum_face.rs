@@ -145,14 +145,13 @@ async fn seat(
     loop {
         match table.seat(from) {
             Seating::Seat(seat) => return Some(seat),
-            Seating::Soon => {}
             // What was full just now, after a wait, is no burst.
             Seating::Full if turned_away.is_some_and(|t| t.elapsed() < FULL_FOR) => return None,
             Seating::Full if began.elapsed() >= FULL_WITHIN => {
                 *turned_away = Some(Instant::now());
                 return None;
             }
-            Seating::Full => {}
+            Seating::Full | Seating::Soon => {}
         }
         sleep(BURST_PAUSE).await;
     }

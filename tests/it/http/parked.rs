@@ -88,10 +88,13 @@ fn who_hangs_up_is_not_served() {
     assert_eq!(s.get("/claims?engineer=gone").expect(200)["count"], 0);
 }
 
+/// Ends a claim.
+type End = fn(&TestServer, &str);
+
 #[test]
 fn every_end_serves() {
     on_each_face(|s| {
-        let by: [(&str, fn(&TestServer, &str)); 5] = [
+        let by: [(&str, End); 5] = [
             ("release", |s, id| {
                 s.delete(&format!("/claims/{id}")).expect(200);
             }),
