@@ -131,14 +131,12 @@ impl Bound {
     }
 }
 
-/// Starts logging to stderr; `level` as in `COORD_LOG_LEVEL`.
-pub fn log_to_stderr(level: &str) {
+/// Starts logging to stderr; `level` as in `COORD_LOG_LEVEL`, `json` as in `COORD_LOG_JSON`.
+pub fn log_to_stderr(level: &str, json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_new(level)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
     // A second call (tests) finds a logger in place; that one stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .try_init();
+    let _ = if json { log.json().try_init() } else { log.try_init() };
 }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub checkout: Option<CheckoutSettings>,
     /// `COORD_LOG_LEVEL`.
     pub log_level: String,
+    /// `COORD_LOG_JSON`: one JSON object a line.
+    pub log_json: bool,
     /// `COORD_HTTP`: which face speaks.
     pub face: String,
 }
@@ -84,6 +86,7 @@ impl Settings {
             checkout: CheckoutSettings::read(var)?,
             webhooks: WebhookSettings::read(var)?,
             log_level: set("COORD_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
+            log_json: set("COORD_LOG_JSON").is_some_and(|v| yes(&v)),
             face: set("COORD_HTTP").unwrap_or_default(),
         })
     }
