@@ -6,9 +6,9 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::Severity;
 use serde::Serialize;
 
+use super::items::read_pattern;
 use super::judge::{Wish, look};
 use super::queue::{Place, before};
-use super::team::read_pattern;
 use crate::service::{Answer, Cx, Refusal, areas, fields};
 use crate::store::{ClaimRow, Stored, View};
 

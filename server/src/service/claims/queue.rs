@@ -13,9 +13,10 @@ use coord_protocol::wire::{ClaimsAnswer, CreateClaims, Urgency};
 use serde_json::json;
 
 use super::circle;
+use super::items::{self, Item};
 use super::judge::{Wish, standing_of};
 use super::refused::{self, Obstacle};
-use super::team::{self, Attempt, Item, Made, attempt, who, wish_of};
+use super::team::{Attempt, Made, attempt, who, wish_of};
 use super::{End, end};
 use crate::service::{Answer, Cx, Refusal, Waits, events};
 use crate::store::{ClaimRow, Stored, Tx, View, WaiterRow, WaiterState};
@@ -172,7 +173,7 @@ pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, known: WaiterRow) -> Answer<Made> 
         WaiterState::Waiting => Ok(Made::Waits(known.id, known.expires_at)),
         WaiterState::Left if known.expires_at > cx.now && known.granted.is_empty() => {
             let Some(ask) = wish_of(&known) else { return Ok(told(&known)) };
-            let Ok(items) = team::read(tx, cx, &ask)? else { return Ok(told(&known)) };
+            let Ok(items) = items::read(tx, cx, &ask)? else { return Ok(told(&known)) };
             let (id, until) = (known.id.clone(), known.expires_at);
             let alive_until = alive_until(cx);
             tx.put_waiter(&WaiterRow {
@@ -311,7 +312,7 @@ fn serve_one(tx: &Tx<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Stored<Option<Served>> 
         leave(tx, cx, w, WaiterState::Left)?;
         return Ok(None);
     };
-    let items = match team::read(tx, cx, &ask)? {
+    let items = match items::read(tx, cx, &ask)? {
         Ok(items) => items,
         Err(bad) => {
             tx.set_waiter_answer(&w.id, &json!(bad).to_string())?;
