@@ -21,6 +21,7 @@ mod once;
 mod openapi;
 mod ownership;
 mod parked;
+mod requests;
 mod seed;
 mod shorthand;
 mod slow;
