@@ -3,6 +3,7 @@
 
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimItem, ClaimType, CreateClaims, Lock, Urgency, WAIT_SECONDS_MAX};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::forms::Form;
@@ -151,11 +152,16 @@ pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     };
     let most = most.and_then(|n| usize::try_from(n).ok()).unwrap_or(ROWS_MAX);
     let (claims, more) = rows::list(v, cx, &filter, most, m.call.flag("full"))?;
-    let mut answer = json!({"count": claims.len(), "claims": claims});
-    if more {
-        answer["more"] = json!(true);
-    }
-    ok(&answer)
+    ok(&ClaimsList { count: claims.len(), claims, more })
+}
+
+/// `GET /claims`.
+#[derive(Serialize)]
+struct ClaimsList {
+    claims: Vec<rows::TeamRow>,
+    count: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
 }
 
 pub(super) fn release_one(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
