@@ -21,6 +21,7 @@ use crate::outbox::news::{self, Item, News, Outcome, notable};
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::{Breaker, Leave, short_hash};
 use crate::remote::local::LOCAL;
+use crate::ui::claim_words;
 use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report, say_now};
 
@@ -183,7 +184,7 @@ fn settled_claims(applied: &[Settled]) -> Vec<String> {
     claims
         .map(|(s, item)| {
             if held.contains(item.id.as_str()) {
-                super::lock::granted(&s.answer)
+                claim_words::granted(&s.answer).unwrap_or_else(|| super::lock::granted(&s.answer))
             } else {
                 format!("granted, and given back since: {}", line(&item.words))
             }

@@ -9,7 +9,6 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use coord_protocol::request::Method;
 use coord_protocol::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,10 +16,11 @@ use serde_json::Value;
 use super::disk::{Disk, Share};
 use super::drain::Settled;
 use super::files::{DRAIN_LOCK, NEWS_PREFIX};
-use super::keep::{concerns_claims, is_claim};
+use super::keep::{ends_claims, is_claim, named_ends};
 use super::line::{complete_lines, trim};
 use crate::remote::breaker::short_hash;
-use crate::ui::write_words::what;
+use crate::ui::claim_words;
+use crate::ui::write_words::{what, wished};
 
 /// What nobody was told for so long is nobody's any more.
 const KEPT_FOR: Duration = Duration::from_hours(168);
@@ -97,29 +97,34 @@ pub fn notable(items: &[Item]) -> Vec<&Item> {
 pub fn item(s: &Settled, applied: bool) -> Item {
     let text = |name: &str| s.answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = s.request.id.clone().unwrap_or_default();
-    let named = |name: &str| {
-        let in_body = s.request.body.as_ref().and_then(|b| b.get(name));
-        in_body.and_then(Value::as_str).unwrap_or("?").to_owned()
+    let refusal = || match claim_words::refusal(&s.answer) {
+        Some(words) => words,
+        None => text("detail").to_owned(),
     };
     let (outcome, words) = match (applied, is_claim(&s.request)) {
         (true, true) if text("outcome") == "past" => (
             Outcome::Past,
-            format!("{} came after its time; nothing was granted", named("resource")),
+            format!("{} came after its time; nothing was granted", wished(&s.request)),
         ),
         (true, true) => (Outcome::Granted, granted_words(&s.answer)),
-        (true, false) if concerns_claims(&s.request) && s.request.method == Method::Delete => {
+        (true, false) if ends_claims(&s.request) => {
             let many = s.answer.get("ids").and_then(Value::as_array).into_iter().flatten();
-            let ids: Vec<_> = many.filter_map(Value::as_str).chain(Some(text("id"))).collect();
+            let named = named_ends(&s.request);
+            let ids = many.filter_map(Value::as_str).chain(Some(text("id")));
+            let ids: Vec<_> = ids.chain(named.iter().map(String::as_str)).collect();
             (Outcome::Released, ids.join(" ").trim().to_owned())
         }
         (true, false) => (Outcome::Applied, String::new()),
-        (false, true) if is_lost(s) => (Outcome::Lost, text("detail").to_owned()),
-        (false, _) => (Outcome::Refused, format!("{}: {}", what(&s.request), text("detail"))),
+        (false, true) if is_lost(s) => (Outcome::Lost, refusal()),
+        (false, _) => (Outcome::Refused, format!("{}: {}", what(&s.request), refusal())),
     };
     Item { id, outcome, words }
 }
 
 fn granted_words(answer: &Value) -> String {
+    if let Some(words) = claim_words::held(answer) {
+        return words;
+    }
     let text = |v: &Value, name: &str| v[name].as_str().unwrap_or("?").to_owned();
     let mut words = format!("{} (fence {})", text(answer, "resource"), answer["fence"]);
     for o in answer["overlapped"].as_array().into_iter().flatten() {
@@ -131,7 +136,9 @@ fn granted_words(answer: &Value) -> String {
 
 /// Whether a refused write was a claim that somebody else was faster with.
 pub fn is_lost(s: &Settled) -> bool {
-    is_claim(&s.request) && s.answer.get("conflicts").is_some()
+    let conflicts = s.answer.get("conflicts");
+    // A team claim that is no claim at all answers with an empty list.
+    is_claim(&s.request) && conflicts.is_some_and(|c| c.as_array().is_none_or(|c| !c.is_empty()))
 }
 
 /// Whether a session wants to hear of it: not of its own signs of life and read marks.
