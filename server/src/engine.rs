@@ -18,12 +18,14 @@ use tracing::{error, info, warn};
 use crate::api::{self, Call, Follow, Handler, Matched, Reply, Resume, Routed};
 use crate::edge::{LeaseClock, OsRng, SystemClock};
 use crate::http::gate::Gate;
+use crate::metrics::{Counters, Waiting};
 use crate::parked::{Hold, Lefts, Slot};
 use crate::pulse::{Listener, Pulse};
+use crate::service::chores::Chores;
 use crate::service::once::{Parked, Told, forget_old_keys};
 use crate::service::{Answer, Cx, Rules};
 use crate::start::begin;
-use crate::store::{Store, StoreError, Stored, Tx, View};
+use crate::store::{Counts, Store, StoreError, Stored, Tx, View};
 
 /// Requests that may wait for the writer; beyond, callers are told to come again.
 const WAITING_MAX: usize = 4_096;
@@ -60,6 +62,10 @@ struct Work<H> {
     done: Done,
 }
 
+/// Work of the server itself for the writer: in the transaction of the others, which goes on after an
+/// error; what was done before it then stays.
+pub type Aside = Box<dyn FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()> + Send>;
+
 /// What a reader is to read.
 enum Look {
     Once(Box<Work<ReadHandler>>),
@@ -71,6 +77,8 @@ enum Job {
     Write(Box<Work<WriteHandler>>, Option<Resume>),
     /// A session read its mail: it is alive. Nobody waits for this.
     Touch(String),
+    /// Work of the server itself; told after the commit whether it was done.
+    Aside(Aside, SyncSender<bool>),
     /// Can the writer begin a transaction?
     Probe(SyncSender<bool>),
     Stop,
@@ -90,6 +98,7 @@ struct Inner {
     clock: Arc<LeaseClock<SystemClock>>,
     touched: Arc<Touched>,
     pulse: Arc<Pulse>,
+    counters: Arc<Counters>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -112,6 +121,7 @@ impl Engine {
         let (writes, jobs) = sync_channel(WAITING_MAX);
         let touched = Arc::new(Touched::default());
         let pulse = Arc::new(Pulse::default());
+        let counters = Arc::new(Counters::new(api::routes()));
         let writer = Writer {
             conn,
             touched: Arc::clone(&touched),
@@ -121,10 +131,13 @@ impl Engine {
             clock: Arc::clone(&clock),
             since_forget: 0,
             changes_before: 0,
+            counts: Counts::default(),
+            counters: Arc::clone(&counters),
             parked: HashMap::new(),
             woken: Vec::new(),
             lefts: Lefts::default(),
             looked_at: clock.now(),
+            chores: Chores::new(clock.now()),
         };
         let (reads, asked) = sync_channel(WAITING_MAX);
         let asked = Arc::new(Mutex::new(asked));
@@ -148,6 +161,7 @@ impl Engine {
                 clock,
                 touched,
                 pulse,
+                counters,
                 writer: Mutex::new(Some(handle)),
             }),
         })
@@ -160,10 +174,16 @@ impl Engine {
 
     /// Judges a call, runs it, and hands the reply to `done`. Does not block.
     pub fn handle(&self, mut call: Call, done: Done) {
-        let routed = api::find(&call);
+        let (routed, place) = api::find_at(&call);
+        let done = self.counted(&call, place, done);
         match routed {
             Routed::To(Handler::Health, _) => return self.probe(false, done),
             Routed::To(Handler::Ready, _) => return self.probe(true, done),
+            Routed::To(Handler::Description, _) => return done(Reply::description()),
+            Routed::To(Handler::Meta, _) => return done(Reply::meta(self.inner.gate.has_token())),
+            Routed::To(Handler::Metrics(gauges), _) => {
+                return self.show_metrics(call, gauges, done);
+            }
             Routed::To(..) | Routed::WrongMethod(_) | Routed::Nowhere => {}
         }
         if let Err(no) = self.inner.gate.admit(&call) {
@@ -201,8 +221,42 @@ impl Engine {
                 let begun = Follow { call, handler, params, place: None, more: true };
                 self.follow(Box::new(begun), done);
             }
-            Handler::Health | Handler::Ready => {}
+            Handler::Health
+            | Handler::Ready
+            | Handler::Meta
+            | Handler::Metrics(_)
+            | Handler::Description => {}
         }
+    }
+
+    /// What is counted.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    /// Counts a request that a face answered by itself, because it could not be read as a whole.
+    pub fn count_unread(&self, method: &str, target: &str, status: u16) {
+        let call = Call { target: target.to_owned(), ..Call::default() };
+        let asked = self.inner.counters.asked(method, api::find_at(&call).1);
+        self.inner.counters.answered(asked, status);
+    }
+
+    fn counted(&self, call: &Call, place: Option<usize>, done: Done) -> Done {
+        let counters = Arc::clone(&self.inner.counters);
+        let asked = counters.asked(&call.method, place);
+        Box::new(move |reply| {
+            match &reply.hold {
+                Some(hold) => hold.count(Waiting::new(&counters, asked)),
+                None => counters.answered(asked, reply.status),
+            }
+            done(reply);
+        })
+    }
+
+    fn show_metrics(&self, call: Call, handler: ReadHandler, done: Done) {
+        let counters = Arc::clone(&self.inner.counters);
+        let done: Done = Box::new(move |gauges| done(Reply::metrics(&counters, &gauges)));
+        self.submit_look(Look::Once(Box::new(Work { call, handler, params: Vec::new(), done })));
     }
 
     /// Reads the next piece of a stream: a reply that can be followed again, or the reason why the
@@ -214,6 +268,18 @@ impl Engine {
     /// Has this called after each commit that changed something. It must not wait.
     pub fn on_commit(&self, listener: Listener) {
         self.inner.pulse.listen(listener);
+    }
+
+    /// The moment, by the clock that decisions go by.
+    pub fn now(&self) -> Millis {
+        self.inner.clock.now()
+    }
+
+    /// Has the writer do this, and waits until it is committed. False: it is not known to be done.
+    pub fn aside(&self, work: Aside) -> bool {
+        let (tell, told) = sync_channel(1);
+        self.submit(Job::Aside(work, tell));
+        told.recv().unwrap_or(false)
     }
 
     /// Stops taking work, finishes what waits, and closes the database.
@@ -235,7 +301,8 @@ impl Engine {
                     let touched = self.inner.touched.lock();
                     touched.unwrap_or_else(PoisonError::into_inner).remove(&session);
                 }
-                Job::Probe(_) | Job::Stop => {}
+                // Whoever waits for it hears that it is gone.
+                Job::Aside(..) | Job::Probe(_) | Job::Stop => {}
             },
         }
     }
@@ -283,7 +350,11 @@ impl Engine {
         // A thread of its own: a probe must answer also when the disk does not.
         spawn("probe", move || {
             let healthy = asked && told.recv_timeout(PROBE_WAIT).unwrap_or(false);
-            done(Reply::health(healthy, &inner.instance, inner.clock.now(), as_readiness));
+            done(if healthy && as_readiness {
+                Reply::ready(inner.gate.has_token())
+            } else {
+                Reply::health(healthy, &inner.instance, inner.clock.now(), as_readiness)
+            });
         });
     }
 }
@@ -302,6 +373,9 @@ struct Writer {
     since_forget: usize,
     /// Rows that the connection had changed when the last group was committed.
     changes_before: u64,
+    /// What the rules counted since the last commit.
+    counts: Counts,
+    counters: Arc<Counters>,
     /// Calls that wait for their answers.
     parked: HashMap<String, ParkedCall>,
     /// Those of them that may have one now.
@@ -310,6 +384,7 @@ struct Writer {
     lefts: Lefts,
     /// When somebody last looked after those who wait.
     looked_at: Millis,
+    chores: Chores,
 }
 
 /// Replies of a group, which go out after its commit.
@@ -328,7 +403,8 @@ impl Writer {
         loop {
             match jobs.recv_timeout(if self.parked.is_empty() { TICK } else { LOOK_EVERY }) {
                 Ok(first) => group.push(first),
-                Err(RecvTimeoutError::Timeout) if !self.parked.is_empty() => {}
+                Err(RecvTimeoutError::Timeout)
+                    if !self.parked.is_empty() || self.chores.are_due(&self.now()) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     self.keep_time();
                     continue;
@@ -378,16 +454,28 @@ impl Writer {
                 Job::Touch(session) => {
                     self.inside(&mut state, |tx, cx| cx.touch(tx, &session));
                 }
+                Job::Aside(work, tell) => {
+                    if self.inside(&mut state, work) {
+                        probes.push(tell);
+                    }
+                }
                 Job::Probe(tell) => probes.push(tell),
                 Job::Stop => stop = true,
             }
         }
+        if self.chores.are_due(&self.now()) {
+            let mut chores = self.chores;
+            self.inside(&mut state, |tx, cx| chores.run(tx, cx));
+            self.chores = chores;
+        }
         self.look_after_parked(&mut state, &mut replies);
         let before = self.changes_before;
+        let counts = std::mem::take(&mut self.counts);
         if let Err(e) = state.and_then(|()| self.commit()) {
             self.not_committed(&e, replies);
             tell_all(&probes, false);
         } else {
+            self.counters.add(counts);
             for (done, reply) in replies.direct {
                 done(reply);
             }
@@ -402,6 +490,10 @@ impl Writer {
         stop
     }
 
+    fn now(&self) -> Cx<'_> {
+        Cx::at(self.clock.now(), &self.rules, &OsRng)
+    }
+
     fn run_write(
         &mut self,
         w: Box<Work<WriteHandler>>,
@@ -409,11 +501,8 @@ impl Writer {
         state: &mut Stored<()>,
         replies: &mut Replies,
     ) {
-        let mut reply = if state.is_ok() {
-            self.run_one(&w, state)
-        } else {
-            Reply::unavailable("Database")
-        };
+        let mut reply =
+            if state.is_ok() { self.run_one(&w, state) } else { Reply::unavailable("Database") };
         let Work { call, params, done, .. } = *w;
         if let (Some(parked), Some(resume)) = (reply.parked.take(), resume) {
             let slot = Slot::new(&parked.id);
@@ -426,22 +515,26 @@ impl Writer {
         replies.direct.push((done, reply));
     }
 
-    /// Runs something of the engine's own in the group's transaction.
+    /// Runs something of the engine's own in the group's transaction. Whether it was done.
     fn inside(
         &mut self,
         state: &mut Stored<()>,
         run: impl FnOnce(&Tx<'_>, &Cx<'_>) -> Stored<()>,
-    ) {
+    ) -> bool {
         if state.is_err() {
-            return;
+            return false;
         }
         let cx = Cx::at(self.clock.now(), &self.rules, &OsRng);
         let tx = Tx::new(&self.conn);
         let done = run(&tx, &cx);
         self.woken.extend(tx.take_woken());
+        self.counts.add(tx.take_counts());
         if let Err(e) = done {
+            warn!("work of the server itself: {e}");
             *state = self.after_error(e);
+            return false;
         }
+        true
     }
 
     /// Callers that left, claims that are over, and answers that have come: for all that wait.
@@ -474,6 +567,7 @@ impl Writer {
             let tx = Tx::new(&self.conn);
             let answer = api::resume(&tx, &cx, &p.call, p.resume, &p.params, &p.parked);
             self.woken.extend(tx.take_woken());
+            self.counts.add(tx.take_counts());
             match answer {
                 Ok(Some(reply)) => replies.late.push((id, reply)),
                 Ok(None) => {}
@@ -517,6 +611,7 @@ impl Writer {
         let run = || api::write(&tx, &cx, &w.call, w.handler, &w.params);
         let ran = catch_unwind(AssertUnwindSafe(run));
         self.woken.extend(tx.take_woken());
+        self.counts.add(tx.take_counts());
         match ran {
             Ok(Ok(reply)) => {
                 self.since_forget += 1;

@@ -4,8 +4,9 @@ use coord_protocol::edge::{Clock, Rng};
 use coord_protocol::time::Millis;
 use rusqlite::Connection;
 
-use crate::api::{self, Call, Reply};
+use crate::api::{self, Call, Handler, Reply, Routed};
 use crate::edge::LeaseClock;
+use crate::service::once::Parked;
 use crate::service::{Cx, Rules};
 use crate::start::begin;
 use crate::store::{OpenError, StoreError, Stored, Tx, configure, migrate};
@@ -45,6 +46,46 @@ impl Inline {
         }
         let end = if keep && done.is_ok() { "COMMIT" } else { "ROLLBACK" };
         self.conn.execute_batch(end)?;
+        done
+    }
+
+    /// Runs one call that may have to wait for its answer: then the reply says as what.
+    pub fn call_and_wait(&self, call: &Call, now: Millis, rng: &dyn Rng) -> Stored<Reply> {
+        let cx = Cx { may_wait: true, ..Cx::at(now, &self.rules, rng) };
+        self.inside(|tx| api::perform(tx, &cx, call))
+    }
+
+    /// The answer of a call that waits, if it has one now.
+    pub fn resume(
+        &self,
+        call: &Call,
+        parked: &Parked,
+        now: Millis,
+        rng: &dyn Rng,
+    ) -> Stored<Option<Reply>> {
+        let Routed::To(Handler::Park { resume, .. }, params) = api::find(call) else {
+            return Ok(None);
+        };
+        let cx = Cx::at(now, &self.rules, rng);
+        self.inside(|tx| api::resume(tx, &cx, call, resume, &params, parked))
+    }
+
+    /// Looks after all that wait, as a running engine does now and then.
+    pub fn look_after_waiters(&self, now: Millis, rng: &dyn Rng) -> Stored<()> {
+        let cx = Cx::at(now, &self.rules, rng);
+        self.inside(|tx| api::look_after_waiters(tx, &cx))
+    }
+
+    /// The caller of a call that waits has hung up.
+    pub fn caller_left(&self, id: &str, now: Millis, rng: &dyn Rng) -> Stored<()> {
+        let cx = Cx::at(now, &self.rules, rng);
+        self.inside(|tx| api::caller_left(tx, &cx, id))
+    }
+
+    fn inside<T>(&self, run: impl FnOnce(&Tx<'_>) -> Stored<T>) -> Stored<T> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let done = run(&Tx::new(&self.conn));
+        self.conn.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
         done
     }
 

@@ -2,9 +2,10 @@
 //! hold; nobody's thread waits in between.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::api::Reply;
+use crate::metrics::Waiting;
 
 /// Takes the answer; called once.
 type Tell = Box<dyn FnOnce(Reply) + Send>;
@@ -74,6 +75,8 @@ impl Slot {
 struct Inner {
     slot: Arc<Slot>,
     lefts: Lefts,
+    /// Counts the call, and that it waits.
+    waiting: OnceLock<Waiting>,
 }
 
 impl Drop for Inner {
@@ -101,13 +104,26 @@ pub struct Hold(Arc<Inner>);
 impl Hold {
     /// On this slot.
     pub fn new(slot: Arc<Slot>, lefts: Lefts) -> Self {
-        Self(Arc::new(Inner { slot, lefts }))
+        Self(Arc::new(Inner { slot, lefts, waiting: OnceLock::new() }))
+    }
+
+    /// Has the call counted: as waiting until the last hold is gone, and with its answer. To be said
+    /// before [`Self::answer_to`].
+    pub fn count(&self, waiting: Waiting) {
+        // Of two the first counts: a call has one beginning.
+        let _ = self.0.waiting.set(waiting);
     }
 
     /// Has this called with the answer, now or later.
     pub fn answer_to(&self, tell: impl FnOnce(Reply) + Send + 'static) {
         let mut now = None;
-        let tell: Tell = Box::new(tell);
+        let tally = self.0.waiting.get().map(Waiting::tally);
+        let tell: Tell = Box::new(move |reply| {
+            if let Some(tally) = tally {
+                tally(reply.status);
+            }
+            tell(reply);
+        });
         self.0.slot.change(|state| match state {
             State::Ready(reply) => {
                 now = Some((tell, *reply));

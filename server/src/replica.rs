@@ -22,7 +22,8 @@ use crate::local::Local;
 use crate::service::Rules;
 use crate::service::claims::row_of;
 use crate::store::{
-    OpenError, StoreError, Stored, Tx, View, is_damage, is_file_damaged, open_disposable,
+    OpenError, StoreError, Stored, Tx, View, is_damage, is_file_damaged, keep_out_of_feed,
+    open_disposable,
 };
 
 const BASE: &str = "base.db";
@@ -97,6 +98,8 @@ pub fn open<'a>(
     boot_id: &str,
 ) -> Result<Replica<'a>, OpenError> {
     let base = open_or_begin_anew(dir, BASE)?;
+    // Nobody reads a feed of the copy; that of `ahead` says what was done there.
+    keep_out_of_feed(&base)?;
     Ok(Replica {
         base: Local::over(base, rules, clock, rng, boot_id.to_owned()),
         ahead: OnceCell::new(),
@@ -159,9 +162,10 @@ impl<'a> Replica<'a> {
         clock: &'a dyn Clock,
         rng: &'a dyn Rng,
         boot_id: &str,
-    ) -> Self {
+    ) -> rusqlite::Result<Self> {
+        keep_out_of_feed(&base)?;
         let local = |conn| Local::over(conn, rules, clock, rng, boot_id.to_owned());
-        Self {
+        Ok(Self {
             base: local(base),
             ahead: OnceCell::from(local(ahead)),
             dir: None,
@@ -169,7 +173,7 @@ impl<'a> Replica<'a> {
             clock,
             rng,
             boot_id: boot_id.to_owned(),
-        }
+        })
     }
 
     /// The copy with what waits on top.

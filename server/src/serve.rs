@@ -10,8 +10,11 @@ use tracing::info;
 use crate::engine::Engine;
 use crate::http::gate::Gate;
 use crate::http::{self, Face, Stop};
+use crate::service::Rules;
 use crate::settings::Settings;
 use crate::store::{OpenError, Store, StoreError};
+#[cfg(feature = "webhooks")]
+use crate::webhooks::lanes::{Hooks, Lanes};
 
 /// Why a server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,8 @@ pub struct Bound {
     listener: TcpListener,
     engine: Engine,
     face: Face,
+    #[cfg(feature = "webhooks")]
+    hooks: Option<Hooks>,
 }
 
 /// Opens the database and the port.
@@ -63,8 +68,22 @@ pub fn bind(settings: &Settings) -> Result<Bound, ServeError> {
         ServeError::Listen { address: settings.address, source, hint }
     })?;
     let gate = Gate::new(settings.token.as_deref(), settings.hosts.clone());
-    let engine = Engine::start(store, settings.rules, gate)?;
-    Ok(Bound { address: listener.local_addr()?, listener, engine, face })
+    #[cfg(feature = "webhooks")]
+    let hooks = settings.webhooks.as_ref().map(|w| Hooks::new(w, &store)).transpose()?;
+    let rules = Rules {
+        #[cfg(feature = "webhooks")]
+        webhooks: hooks.as_ref().map(Hooks::outlet),
+        ..settings.rules
+    };
+    let engine = Engine::start(store, rules, gate)?;
+    Ok(Bound {
+        address: listener.local_addr()?,
+        listener,
+        engine,
+        face,
+        #[cfg(feature = "webhooks")]
+        hooks,
+    })
 }
 
 fn face(name: &str) -> Result<Face, ServeError> {
@@ -94,7 +113,12 @@ impl Bound {
     /// Answers until told to stop.
     pub fn run_until(self, stop: &Stop) -> Result<(), ServeError> {
         info!("listening on http://{}", self.address);
-        http::serve(self.face, self.listener, &self.engine, stop)?;
+        #[cfg(feature = "webhooks")]
+        let lanes = self.hooks.map(|h| h.start(&self.engine));
+        let served = http::serve(self.face, self.listener, &self.engine, stop);
+        #[cfg(feature = "webhooks")]
+        lanes.into_iter().for_each(Lanes::stop);
+        served?;
         self.engine.stop();
         info!("stopped");
         Ok(())

@@ -9,6 +9,7 @@ use coord_protocol::lease::Ttl;
 
 use crate::service::Rules;
 use crate::service::rules::{Promotion, TeamRules};
+use crate::webhooks::WebhookSettings;
 
 /// What the server needs to know.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// `COORD_LOCK_TTL`, `COORD_STALE_AFTER`, `COORD_FILE_LOCK_TTL`, `COORD_SESSION_STALE_AFTER`.
     pub rules: Rules,
+    /// `COORD_WEBHOOK_*`; `None`: off.
+    pub webhooks: Option<WebhookSettings>,
     /// `COORD_LOG_LEVEL`.
     pub log_level: String,
     /// `COORD_HTTP`: which face speaks.
@@ -75,6 +78,7 @@ impl Settings {
                 .map(|h| h.split(',').map(|n| n.trim().to_owned()).collect())
                 .unwrap_or_default(),
             rules: Rules::read(var)?,
+            webhooks: WebhookSettings::read(var)?,
             log_level: set("COORD_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
             face: set("COORD_HTTP").unwrap_or_default(),
         })
@@ -104,6 +108,7 @@ impl Rules {
                 defaults.session_stale_after,
             )?,
             team: TeamRules::read(var)?,
+            webhooks: None,
         })
     }
 }
@@ -131,6 +136,7 @@ impl TeamRules {
         let defaults = Self::default();
         let promotion = defaults.promotion;
         let short = Some(defaults.request_ttl_short);
+        let no_chores = set("COORD_DISABLE_BACKGROUND_CLEANUP").is_some_and(|v| yes(&v));
         Ok(Self {
             ttl_default: hours("COORD_DEFAULT_TTL_HOURS", defaults.ttl_default)?,
             ttl_shared: hours("COORD_SHARED_TTL_HOURS", defaults.ttl_shared)?,
@@ -138,6 +144,8 @@ impl TeamRules {
             request_ttl_short: seconds("COORD_REQUEST_TTL_SHORT_SEC", short)?
                 .unwrap_or(Duration::ZERO),
             age_boost: seconds("COORD_QUEUE_AGE_BOOST_SECONDS", defaults.age_boost)?,
+            sweep_every: seconds("COORD_CLEANUP_INTERVAL_SEC", defaults.sweep_every)?
+                .filter(|_| !no_chores),
             promotion: Promotion {
                 threshold: number("COORD_AUTO_PROMOTE_THRESHOLD", promotion.threshold)?,
                 window_days: number("COORD_AUTO_PROMOTE_WINDOW_DAYS", promotion.window_days)?,
@@ -145,7 +153,8 @@ impl TeamRules {
                     "COORD_AUTO_PROMOTE_SUBTREE_MIN_FILES",
                     promotion.subtree_min_files,
                 )?,
-                demote_every: seconds("COORD_AUTO_DEMOTE_INTERVAL_SEC", promotion.demote_every)?,
+                demote_every: seconds("COORD_AUTO_DEMOTE_INTERVAL_SEC", promotion.demote_every)?
+                    .filter(|_| !no_chores),
                 demote_window_days: number(
                     "COORD_AUTO_DEMOTE_WINDOW_DAYS",
                     promotion.demote_window_days,
@@ -164,7 +173,7 @@ pub fn yes(text: &str) -> bool {
     ["1", "true", "yes", "on"].iter().any(|y| text.trim().eq_ignore_ascii_case(y))
 }
 
-fn parsed<T: std::str::FromStr>(
+pub(crate) fn parsed<T: std::str::FromStr>(
     set: &dyn Fn(&'static str) -> Option<String>,
     name: &'static str,
     default: T,

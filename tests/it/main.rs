@@ -6,3 +6,5 @@ mod cli;
 mod examples;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod peer;

@@ -152,6 +152,7 @@ impl Kit {
         };
         let rules = Rules::default();
         let engine = Replica::over(base, ahead, rules, &self.clock, &self.rng, &boot_id);
+        let engine = engine.expect("a connection in memory takes its settings");
         Standin {
             folder: Box::new(self.disk.clone()),
             engine: RefCell::new(engine),

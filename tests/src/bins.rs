@@ -37,15 +37,18 @@ fn build() -> PathBuf {
             cargo.env_remove(name);
         }
     }
-    if let Some(target) = folder.parent() {
-        cargo.arg("--target-dir").arg(target);
-    }
+    cargo.arg("--target-dir").arg(target());
     if cfg!(feature = "tiny-http") {
         cargo.args(["--features", "coord-server/tiny-http,coord-agent/tiny-http"]);
     }
     let status = cargo.status().expect("cargo can be started");
     assert!(status.success(), "cargo could not build the programs under test: {status}");
     folder
+}
+
+/// The target folder of the running test.
+pub fn target() -> PathBuf {
+    folder().parent().expect("target/<profile> lies in a folder").to_owned()
 }
 
 /// `target/<profile>`: test programs lie in `deps` below it.

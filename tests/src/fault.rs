@@ -58,7 +58,7 @@ impl Fault {
 /// What all threads of a listener share.
 #[derive(Default)]
 pub(crate) struct Shared {
-    connections: AtomicUsize,
+    pub(crate) connections: AtomicUsize,
     pub(crate) heads: Mutex<Vec<String>>,
     over: AtomicBool,
 }

@@ -144,7 +144,9 @@ fn keep_a_copy(cx: &Context, until: Millis) {
 /// Without the server: the session is registered later, and what is known here is shown.
 fn away(cx: &Context, again: bool, said: &mut Vec<String>) -> (Vec<Message>, usize) {
     let waiting = view::pending(&cx.outbox).map_or(0, |p| p.entries.len());
-    let known = cx.standin().and_then(|s| s.read(&unread_of(cx), true).ok().flatten());
+    // Signs of life that only this workstation saw say nothing of mail: where nothing waits, what the
+    // server said is enough.
+    let known = cx.standin().and_then(|s| s.read(&unread_of(cx), false).ok().flatten());
     let age = match &known {
         Some(k) => format!("what follows is as of {} ago", in_words(k.age)),
         None => "unread messages are not known".to_owned(),

@@ -2,11 +2,16 @@
 //! off: proxies from the environment, redirects, errors for statuses, waiting without end.
 
 use std::io::{self, BufReader};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use coord_protocol::limits::ANSWER_BYTES_MAX;
 use coord_protocol::wire::{HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPLAYED, HEADER_SESSION};
-use ureq::http::{Request, Response};
+use ureq::config::Config;
+use ureq::http::{Request, Response, Uri};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration as Wait;
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, AsSendBody, Body};
 
 use super::{Incoming, Net, NetError, Outgoing, Stream, retry_after};
@@ -20,6 +25,25 @@ const BUFFER_BYTES: usize = 16 * 1024;
 const STREAM_HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// ... and something comes this often: the server shows every 15 s that it is alive.
 const STREAM_SILENCE_MAX: Duration = Duration::from_secs(40);
+
+/// Looks up names on a thread of its own, which can be given up on. An address in numbers needs no
+/// look-up, and no thread.
+#[derive(Debug)]
+struct LookUp(DefaultResolver);
+
+impl Resolver for LookUp {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().unwrap_or_default();
+        let is_number = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        let after = if is_number { Wait::NotHappening } else { timeout.after };
+        self.0.resolve(uri, config, NextTimeout { after, ..timeout })
+    }
+}
 
 /// How long an answer may take.
 #[derive(Clone, Copy)]
@@ -40,7 +64,7 @@ pub struct HttpNet {
 impl HttpNet {
     /// `base` as in `http://host:port`; the token is sent there and nowhere else.
     pub fn new(base: &str, token: Option<&str>) -> Self {
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
             .http_status_as_error(false)
@@ -50,10 +74,10 @@ impl HttpNet {
             .output_buffer_size(BUFFER_BYTES)
             .max_idle_connections(1)
             .user_agent(concat!("coord/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+            .build();
+        let resolver = LookUp(DefaultResolver::default());
         Self {
-            agent,
+            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
             base: base.trim_end_matches('/').to_owned(),
             authorization: token.map(|t| format!("Bearer {t}")),
         }

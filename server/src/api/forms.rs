@@ -19,7 +19,12 @@ impl Form {
     /// Reads a body.
     pub(super) fn body(bytes: &[u8]) -> Result<Self, Told> {
         if depth(bytes) > JSON_DEPTH_MAX {
-            return Err(refused(&[error("json_invalid", &["body"], "nested too deeply", &json!({}))]));
+            return Err(refused(&[error(
+                "json_invalid",
+                &["body"],
+                "nested too deeply",
+                &json!({}),
+            )]));
         }
         match serde_json::from_slice::<Value>(bytes) {
             Ok(Value::Object(fields)) => Ok(Self { place: "body", fields, errors: Vec::new() }),
@@ -32,9 +37,7 @@ impl Form {
             Err(_) if bytes.iter().all(u8::is_ascii_whitespace) => {
                 Err(refused(&[error("missing", &["body"], "Field required", &Value::Null)]))
             }
-            Err(e) => {
-                Err(refused(&[error("json_invalid", &["body"], &e.to_string(), &json!({}))]))
-            }
+            Err(e) => Err(refused(&[error("json_invalid", &["body"], &e.to_string(), &json!({}))])),
         }
     }
 
@@ -133,8 +136,7 @@ impl Form {
             self.wrong("list_type", name, "Input should be a valid list");
             return None;
         };
-        let texts: Vec<String> =
-            all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+        let texts: Vec<String> = all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
         if texts.len() != all.len() {
             self.wrong("string_type", name, "Input should be a list of strings");
         }
@@ -171,6 +173,11 @@ impl Form {
             }
         }
         found
+    }
+
+    /// Says that a text must not be empty.
+    pub(super) fn too_short(&mut self, name: &str) {
+        self.wrong("string_too_short", name, "String should have at least 1 character");
     }
 
     /// Says that a value is not one of those that are known.

@@ -5,11 +5,14 @@
 mod batch;
 mod coord;
 mod forms;
+mod hotspots;
 mod json;
+mod ownership;
 mod requests;
 mod routes;
 mod stream;
 mod team;
+mod watch;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -28,8 +31,13 @@ use crate::service::once::{Parked, Told, error_json, fingerprint, once, remember
 use crate::service::{Answer, Cx, Fail};
 use crate::store::{Stored, Tx, View};
 
-pub use routes::{Handler, Resume, Route, Routed, StreamHandler, find, routes};
+pub use routes::{
+    DESCRIPTION, Handler, Resume, Route, Routed, StreamHandler, find, find_at, routes,
+};
 pub use stream::{Follow, Piece, go_on};
+
+/// `Content-Type` of nearly all answers.
+const JSON: &str = "application/json";
 
 /// A request, parsed but not judged.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +111,7 @@ impl Reply {
         Self {
             status,
             body,
-            content_type: "application/json",
+            content_type: JSON,
             retry_after: None,
             allow: None,
             replayed: false,
@@ -124,6 +132,11 @@ impl Reply {
         let detail = format!("{what} unavailable. Retry after {RETRY_AFTER_SECS} seconds.");
         let body = ErrorBody { retry_after: Some(RETRY_AFTER_SECS), ..ErrorBody::new(detail) };
         Self { retry_after: Some(RETRY_AFTER_SECS), ..Self::json(503, error_json(&body)) }
+    }
+
+    /// The description of all routes.
+    pub fn description() -> Self {
+        Self::json(200, DESCRIPTION.to_owned())
     }
 
     /// The health answer. 200 in both cases: the process is there to say so; `/readyz` answers 503.
@@ -183,6 +196,7 @@ impl Reply {
             replayed: told.replayed,
             key: key.map(str::to_owned),
             parked: told.parked,
+            content_type: told.content_type.unwrap_or(JSON),
             ..Self::json(told.status, told.body)
         }
     }
@@ -335,12 +349,16 @@ pub fn perform(tx: &Tx<'_>, cx: &Cx<'_>, call: &Call) -> Stored<Reply> {
             write(tx, cx, call, h, &params)
         }
         Routed::To(Handler::Stream(_), _) => Ok(Reply::no_stream()),
+        Routed::To(Handler::Description, _) => Ok(Reply::description()),
         Routed::To(Handler::Health | Handler::Ready, _) => {
             tx.probe()?;
             Ok(Reply::health(true, &tx.instance()?.unwrap_or_default(), cx.now, false))
         }
         Routed::WrongMethod(allowed) => Ok(Reply::wrong_method(call, &allowed)),
-        Routed::Nowhere => Ok(Reply::nowhere(call)),
+        // Nobody watches an engine without a process of its own.
+        Routed::To(Handler::Meta | Handler::Metrics(_), _) | Routed::Nowhere => {
+            Ok(Reply::nowhere(call))
+        }
     }
 }
 

@@ -98,9 +98,9 @@ fn with_claim(v: &View<'_>, r: &RequestRow) -> Answer<Value> {
 
 fn queued_row(v: &View<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Answer<Value> {
     let blocking = w.blocking_claim_id.as_deref().map(|id| v.claim(id)).transpose()?.flatten();
-    let pattern = blocking.as_ref().map(|row| {
-        row.team.as_deref().map_or(&row.resource, |t| &t.pattern).clone()
-    });
+    let pattern = blocking
+        .as_ref()
+        .map(|row| row.team.as_deref().map_or(&row.resource, |t| &t.pattern).clone());
     Ok(json!({
         "kind": "queued", "queue_id": w.id, "blocking_claim_id": w.blocking_claim_id,
         "blocking_engineer": blocking.as_ref().map(|row| row.holder().to_owned()),

@@ -1,9 +1,7 @@
 //! Claims, questions about them, repositories and sessions: the calls of seeds 002 and 004
 //! (peer_api.md, section 6).
 
-use coord_protocol::wire::{
-    ClaimItem, ClaimType, CreateClaims, Lock, Urgency, WAIT_SECONDS_MAX,
-};
+use coord_protocol::wire::{ClaimItem, ClaimType, CreateClaims, Lock, Urgency, WAIT_SECONDS_MAX};
 use serde_json::{Value, json};
 
 use super::forms::Form;
@@ -134,7 +132,7 @@ pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
         repo: repo.as_deref(),
     };
     let most = most.and_then(|n| usize::try_from(n).ok()).unwrap_or(ROWS_MAX);
-    let (claims, more) = rows::list(v, cx, &filter, most)?;
+    let (claims, more) = rows::list(v, cx, &filter, most, m.call.flag("full"))?;
     let mut answer = json!({"count": claims.len(), "claims": claims});
     if more {
         answer["more"] = json!(true);
@@ -155,8 +153,7 @@ pub(super) fn release(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told>
         form.items("claim_ids", |_| ());
     }
     read!(form.done());
-    let released =
-        team_ends::release(tx, cx, &ids.unwrap_or_default(), engineer.as_deref())?;
+    let released = team_ends::release(tx, cx, &ids.unwrap_or_default(), engineer.as_deref())?;
     ok(&json!({"released": released}))
 }
 
@@ -169,7 +166,7 @@ pub(super) fn extend(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> 
     let hours = form.number("ttl_hours", 1, 720).unwrap_or(EXTEND_HOURS);
     read!(form.done());
     match team_ends::extend(tx, cx, m.param(0), &engineer, hours)? {
-        Some(row) => ok(&json!({"ok": true, "expires_at": row.expires_at})),
+        Some(_) => ok(&json!({"ok": true})),
         None => Err(Refusal::new(404, "Claim not found or not owned").into()),
     }
 }

@@ -25,9 +25,9 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
-use super::request_id::{HEADER_REQUEST, request_id};
 use super::Stop;
 use super::connections::{Connections, Seat};
+use super::request_id::{HEADER_REQUEST, request_id};
 use super::streams::Streams;
 use super::timed_io::TimedIo;
 use crate::api::{Call, Reply};
@@ -194,8 +194,11 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let seat = parts.extensions.get::<Arc<Seat>>();
     let reply = match timeout(REQUEST_WITHIN, read_body(&parts.headers, body)).await {
         Ok(Ok(bytes)) => run(&shared, call(&parts, bytes), seat).await,
-        Ok(Err(reply)) => reply,
-        Err(_) => Reply::error(408, "the request did not arrive in time"),
+        Ok(Err(reply)) => unread(&shared, &parts, reply),
+        Err(_) => {
+            let late = Reply::error(408, "the request did not arrive in time");
+            unread(&shared, &parts, late)
+        }
     };
     let mut close = matches!(reply.status, 408 | 413);
     let reply = match reply.follow {
@@ -231,6 +234,12 @@ async fn run(shared: &Shared, call: Call, seat: Option<&Arc<Seat>>) -> Reply {
         answer = told => answer.unwrap_or_else(|_| Reply::unavailable("Server")),
         () = time_to_stop(&mut stopped) => Reply::unavailable("Server"),
     }
+}
+
+/// What never reached the engine is counted, too.
+fn unread(shared: &Shared, parts: &axum::http::request::Parts, reply: Reply) -> Reply {
+    shared.engine.count_unread(parts.method.as_str(), parts.uri.path(), reply.status);
+    reply
 }
 
 async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Reply> {
@@ -274,7 +283,11 @@ fn call(parts: &axum::http::request::Parts, body: Vec<u8>) -> Call {
             .get("idempotency-key")
             .map(|v| v.to_str().unwrap_or_default().to_owned()),
         session: text(HeaderName::from_static(HEADER_SESSION)),
-        authorization: text(header::AUTHORIZATION),
+        // Whatever it holds, it is there: to be compared, and refused.
+        authorization: parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()),
         host: text(header::HOST),
         origin: text(header::ORIGIN),
         last_event: text(HeaderName::from_static("last-event-id")),

@@ -19,6 +19,11 @@ impl Gate {
         Self { token: token.map(digest), hosts }
     }
 
+    /// Whether a token is asked for.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Lets a call in, or says why not.
     pub fn admit(&self, call: &Call) -> Result<(), Reply> {
         if let Some(host) = &call.host

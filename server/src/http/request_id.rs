@@ -9,9 +9,8 @@ const ID_MAX: usize = 128;
 
 /// The id that an answer carries: the caller's, if it can stand in a header, else 16 hex digits.
 pub(super) fn request_id(asked: Option<String>, rng: &dyn Rng) -> String {
-    let fits = |id: &String| {
-        (1..=ID_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
-    };
+    let fits =
+        |id: &String| (1..=ID_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     asked.filter(fits).unwrap_or_else(|| format!("{:016x}", rng.u64()))
 }
 

@@ -12,8 +12,8 @@ use coord_protocol::limits::BODY_BYTES_MAX;
 use coord_protocol::wire::HEADER_SESSION;
 use tiny_http::{Header, Request, Response, Server};
 
-use super::request_id::{HEADER_REQUEST, request_id};
 use super::Stop;
+use super::request_id::{HEADER_REQUEST, request_id};
 use crate::api::{Call, Reply};
 use crate::edge::OsRng;
 use crate::engine::Engine;
@@ -54,7 +54,10 @@ fn answer(mut request: Request, engine: &Engine) {
     let id = request_id(header(&request, HEADER_REQUEST), &OsRng);
     let reply = match read(&mut request) {
         Ok(call) => run(engine, call),
-        Err(reply) => reply,
+        Err(reply) => {
+            engine.count_unread(request.method().as_str(), request.url(), reply.status);
+            reply
+        }
     };
     let instance = engine.instance().to_owned();
     let Some(hold) = reply.hold.clone() else { return respond(request, &reply, &instance, id) };

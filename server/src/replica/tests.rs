@@ -84,6 +84,7 @@ fn it_shows_what_the_server_said_and_what_waits_on_top() {
     }
     desk.pull(&r);
     assert_eq!(todos(&r, false).as_array().unwrap().len(), 5);
+    assert_eq!(r.seen().feed_head().unwrap(), 0, "nobody reads a feed of the copy");
     let waiting = vec![post(1, "todos", json!({"text": "mine"}))];
     r.refresh("1", || waiting.clone()).unwrap();
     let all = todos(&r, true);

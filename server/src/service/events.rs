@@ -5,7 +5,8 @@ use coord_protocol::edge::id_at;
 use serde_json::Value;
 
 use super::Cx;
-use crate::store::{EventRow, Stored, Tx};
+use crate::store::{DeliveryRow, EventRow, Stored, Tx};
+use crate::webhooks::payload::body;
 
 /// Symbol claims of two holders were let stand beside each other.
 pub(super) const AUTO_COEXIST: &str = "auto-coexist";
@@ -55,8 +56,25 @@ pub(super) fn record(
     })
 }
 
-/// Hands an event to the webhooks, when there are any.
-#[expect(clippy::unnecessary_wraps, reason = "the outbox is a table")]
-pub(super) fn announce(_: &Tx<'_>, _: &Cx<'_>, _kind: &str, _detail: &Value) -> Stored<()> {
+/// Stores an event for each webhook receiver, when there are any: it is sent when this transaction was
+/// committed.
+pub(super) fn announce(tx: &Tx<'_>, cx: &Cx<'_>, kind: &str, detail: &Value) -> Stored<()> {
+    let Some(outlet) = cx.rules.webhooks.filter(|o| o.wants(kind)) else { return Ok(()) };
+    let payload = body(kind, detail, cx.now);
+    for receiver in outlet.receivers() {
+        tx.add_delivery(&DeliveryRow {
+            id: id_at(cx.now, cx.rng).to_string(),
+            receiver: receiver.clone(),
+            event_type: kind.to_owned(),
+            payload: payload.clone(),
+            created_at: cx.now,
+        })?;
+    }
+    outlet.note();
     Ok(())
 }
+
+#[cfg(feature = "webhooks")]
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

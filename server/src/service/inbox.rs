@@ -50,11 +50,11 @@ fn pattern_of(row: &ClaimRow) -> &str {
 /// A session has seen a request: on record, once.
 fn first_seen(tx: &Tx<'_>, cx: &Cx<'_>, r: &RequestRow, session: &str) -> Answer<()> {
     let known = tx.events_of_request(&r.id, EACH_MAX)?;
-    let seen = |e: &EventRow| {
-        e.event_type == "notified" && e.actor_session_id.as_deref() == Some(session)
-    };
+    let seen =
+        |e: &EventRow| e.event_type == "notified" && e.actor_session_id.as_deref() == Some(session);
     if !known.iter().any(seen) {
-        let about = About { project: &r.project_key, request: Some(&r.id), claim: Some(&r.claim_id) };
+        let about =
+            About { project: &r.project_key, request: Some(&r.id), claim: Some(&r.claim_id) };
         let who = coord_protocol::claim::Who { session, engineer: None };
         events::record(tx, cx, "notified", about, Some(who), &Value::Null)?;
     }

@@ -2,6 +2,7 @@
 //! view), the moment and the asker's wish, and says what became of it. No HTTP, no SQL, no clock.
 
 mod areas;
+pub mod chores;
 pub mod claims;
 pub mod components;
 pub mod decisions;
@@ -14,6 +15,7 @@ pub mod inbox;
 pub mod messages;
 mod notices;
 pub mod once;
+pub mod ownership;
 pub mod reaping;
 pub mod receipts;
 pub mod repos;

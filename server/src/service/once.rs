@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::claims::queue;
 use super::{Answer, Cx, Fail, Refusal};
-use crate::store::{Applied, StoreError, Stored, Tx};
+use crate::store::{Applied, Stored, Tx};
 
 /// Keys forgotten in one go, so that no transaction grows long; more than are added between two
 /// rounds.
@@ -20,12 +20,14 @@ const FORGET_STEP: usize = 20_000;
 pub struct Told {
     /// HTTP status.
     pub status: u16,
-    /// JSON.
+    /// JSON, unless `content_type` says otherwise.
     pub body: String,
     /// From memory.
     pub replayed: bool,
     /// No answer yet: it comes later, and is remembered then.
     pub parked: Option<Parked>,
+    /// What a body is that is not JSON; only answers to reads, which are not remembered, have one.
+    pub content_type: Option<&'static str>,
 }
 
 /// A call that is answered later.
@@ -40,7 +42,7 @@ pub struct Parked {
 impl Told {
     /// A fresh answer.
     pub fn new(status: u16, body: String) -> Self {
-        Self { status, body, replayed: false, parked: None }
+        Self { status, body, replayed: false, parked: None, content_type: None }
     }
 
     /// An answer that comes later.
@@ -106,7 +108,7 @@ pub fn once(
             return Ok(told);
         }
         Err(Fail::Refused(no)) => no,
-        Err(Fail::Store(e)) if is_duplicate(&e) => {
+        Err(Fail::Store(e)) if e.is_violation() => {
             Refusal::new(409, "what this request creates exists already under the same id")
         }
         Err(Fail::Store(e)) => {
@@ -141,11 +143,6 @@ pub fn remember(
         response: told.body.clone(),
     };
     tx.remember(k, &kept, now)
-}
-
-fn is_duplicate(e: &StoreError) -> bool {
-    matches!(e, StoreError::Sqlite(e)
-        if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
 }
 
 /// Forgets keys that are past their time; call it now and then.

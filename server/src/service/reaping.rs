@@ -20,6 +20,18 @@ pub fn clean_up(tx: &Tx<'_>, cx: &Cx<'_>, ask: &CleanUp) -> Stored<CleanedUp> {
     reap(tx, cx, ask.project_key.as_deref(), AT_ONCE)
 }
 
+/// What ends by itself, of all projects: files of silent sessions, claims whose time is over, and team
+/// claims whose sessions were idle for too long.
+pub(super) fn sweep(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
+    reap(tx, cx, None, AT_ONCE)?;
+    if let Some(idle) = cx.rules.team.idle_after {
+        for row in tx.claims_idle(cx.now.before(idle), AT_ONCE)? {
+            end(tx, cx, &row, End::Stale, None, None)?;
+        }
+    }
+    Ok(())
+}
+
 /// The same on the way of another wish.
 pub(super) fn in_passing(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
     // A wish from a queue says nothing about now.

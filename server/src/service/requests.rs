@@ -147,7 +147,12 @@ fn shorten(tx: &Tx<'_>, cx: &Cx<'_>, row: &mut ClaimRow) -> Stored<Option<Millis
 }
 
 /// When no request is open any more, the claim has its time back.
-fn restore(tx: &Tx<'_>, claim: &str, original: Option<Millis>, least: Option<Millis>) -> Stored<()> {
+fn restore(
+    tx: &Tx<'_>,
+    claim: &str,
+    original: Option<Millis>,
+    least: Option<Millis>,
+) -> Stored<()> {
     let Some(mut row) = tx.claim(claim)?.filter(|r| r.ended_at.is_none()) else { return Ok(()) };
     if !tx.pending_requests(claim)?.is_empty() || row.kind != ClaimKind::Claim {
         return Ok(());
@@ -253,9 +258,8 @@ fn read_decision(ask: &Respond) -> Result<Decision, Refusal> {
         "narrowed" => Ok(Decision::Narrowed(needed("narrowed_pattern", &ask.narrowed_pattern)?)),
         "coexist" => Ok(Decision::Coexist(needed("coexist_pattern", &ask.coexist_pattern)?)),
         other => {
-            let why = format!(
-                "unknown decision {other:?}: it is approved, denied, narrowed or coexist"
-            );
+            let why =
+                format!("unknown decision {other:?}: it is approved, denied, narrowed or coexist");
             Err(Refusal::new(400, why))
         }
     }
@@ -300,13 +304,7 @@ fn at_least(cx: &Cx<'_>) -> Millis {
 }
 
 /// The holder keeps a part of its claim: symbols and everything else stay as they were.
-fn narrow(
-    tx: &Tx<'_>,
-    cx: &Cx<'_>,
-    row: &ClaimRow,
-    r: &RequestRow,
-    to: &str,
-) -> Answer<Value> {
+fn narrow(tx: &Tx<'_>, cx: &Cx<'_>, row: &ClaimRow, r: &RequestRow, to: &str) -> Answer<Value> {
     let kept = read_pattern(to).map_err(|why| Refusal::new(400, why))?;
     let held = row.read_resource();
     if !held.is_some_and(|h| h.covers(&kept)) {
@@ -381,13 +379,17 @@ fn coexist(
     let session = r.requester_session_id.as_deref().unwrap_or_default();
     let asker = Who { session, engineer: Some(&r.requester_engineer) };
     let symbols = ask.coexist_symbols.clone().filter(|s| !s.is_empty());
-    claims::others_allow(tx, cx, &Granting {
-        project: &row.project_key,
-        who: asker,
-        resource: &shared,
-        symbols: symbols.as_deref(),
-        beside: &row.id,
-    })?;
+    claims::others_allow(
+        tx,
+        cx,
+        &Granting {
+            project: &row.project_key,
+            who: asker,
+            resource: &shared,
+            symbols: symbols.as_deref(),
+            beside: &row.id,
+        },
+    )?;
     let until = Some(at_least(cx));
     let ttl = cx.rules.team.ttl_default;
     let new = ClaimRow {
@@ -458,11 +460,8 @@ pub(super) fn claim_ended(tx: &Tx<'_>, cx: &Cx<'_>, row: &ClaimRow, why: End) ->
         };
         let detail = json!({"release_kind": kind, "claim_id": row.id});
         events::record(tx, cx, decision, about(&request), None, &detail)?;
-        let settled = RequestRow {
-            decision: decision.to_owned(),
-            decided_at: Some(cx.now),
-            ..request
-        };
+        let settled =
+            RequestRow { decision: decision.to_owned(), decided_at: Some(cx.now), ..request };
         tx.change_request(&settled)?;
         decided_notice(&settled).send(tx, cx)?;
         tx.note_woken(&settled.id);

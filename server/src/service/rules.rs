@@ -5,6 +5,8 @@ use std::time::Duration;
 use coord_protocol::lease;
 use coord_protocol::wire::ClaimKind;
 
+use crate::webhooks::Outlet;
+
 /// The settings that rules depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -18,6 +20,9 @@ pub struct Rules {
     pub session_stale_after: Duration,
     /// What concerns team claims alone.
     pub team: TeamRules,
+    /// Where events are stored for; `None`: webhooks are off. A server sets it once, for as long as its
+    /// process lives.
+    pub webhooks: Option<&'static Outlet>,
 }
 
 /// Settings of team claims; names and defaults are those of seed 002.
@@ -34,6 +39,9 @@ pub struct TeamRules {
     /// `COORD_QUEUE_AGE_BOOST_SECONDS`: a waiter ranks one class higher for each such time that it has
     /// waited; `None`: never.
     pub age_boost: Option<Duration>,
+    /// `COORD_CLEANUP_INTERVAL_SEC`: how often claims that are over are looked for; `None`: only when
+    /// they are in somebody's way (`COORD_DISABLE_BACKGROUND_CLEANUP`).
+    pub sweep_every: Option<Duration>,
     /// When hot files become shared files by themselves, and cease to be.
     pub promotion: Promotion,
 }
@@ -73,6 +81,7 @@ impl Default for Rules {
             file_ttl: lease::FILE_TTL_DEFAULT,
             session_stale_after: lease::SESSION_STALE_AFTER_DEFAULT,
             team: TeamRules::default(),
+            webhooks: None,
         }
     }
 }
@@ -85,6 +94,7 @@ impl Default for TeamRules {
             idle_after: Some(Duration::from_mins(30)),
             request_ttl_short: Duration::from_mins(5),
             age_boost: Some(Duration::from_mins(1)),
+            sweep_every: Some(Duration::from_mins(15)),
             promotion: Promotion {
                 threshold: 0,
                 window_days: 7,

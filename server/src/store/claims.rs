@@ -292,6 +292,19 @@ impl View<'_> {
         )
     }
 
+    /// Live team claims with a session that was last heard of before a moment.
+    pub fn claims_idle(&self, before: Millis, most: usize) -> Stored<Vec<ClaimRow>> {
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} WHERE claim.ended_at IS NULL AND claim.kind = 'claim'
+                 AND claim.session_id <> ''
+                 AND MAX(claim.last_activity, COALESCE(session.last_seen, 0)) < ?1 LIMIT ?2"
+            ),
+            params![before.0, limit(most)],
+            claim,
+        )
+    }
+
     /// A session's file claims that are not ended.
     pub fn files_of(&self, session: &str) -> Stored<Vec<ClaimRow>> {
         self.rows(

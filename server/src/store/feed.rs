@@ -261,14 +261,17 @@ impl Tx<'_> {
         let columns: Vec<&str> =
             row.keys().map(String::as_str).filter(|c| known.iter().any(|k| k == c)).collect();
         let places: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
-        // Also in place of a row that was noted here under another number (`put_granted`).
-        let sql = format!(
-            "INSERT OR REPLACE INTO {kind} ({}) VALUES ({})",
-            columns.join(", "),
-            places.join(", ")
-        );
-        self.run(&sql, params_from_iter(columns.iter().map(|c| Plain(&row[*c]))))?;
-        Ok(())
+        let (columns_named, places) = (columns.join(", "), places.join(", "));
+        let put = |how: &str| {
+            let sql = format!("{how} INTO {kind} ({columns_named}) VALUES ({places})");
+            self.run(&sql, params_from_iter(columns.iter().map(|c| Plain(&row[*c]))))
+        };
+        // Most rows are new, and only a REPLACE keeps what it changes until it is over.
+        match put("INSERT") {
+            // Also in place of a row that was noted here under another number (`put_granted`).
+            Err(e) if e.is_violation() => put("INSERT OR REPLACE").map(drop),
+            done => done.map(drop),
+        }
     }
 
     fn columns_of(&self, table: &str) -> Stored<Vec<String>> {

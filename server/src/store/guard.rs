@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::is_migrated;
@@ -229,6 +230,12 @@ pub(crate) fn make_disposable(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "foreign_keys", false)
 }
 
+/// What is done on this connection does not come into the change feed of its database.
+pub(crate) fn keep_out_of_feed(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    Ok(())
+}
+
 fn open_waiting(path: &Path) -> rusqlite::Result<Connection> {
     let mut conn = Connection::open_with_flags(
         path,
@@ -270,6 +277,11 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     conn.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     conn.pragma_update(None, "cache_size", -8_000)?;
+    // What undoes a part of a transaction need not outlive the process: no file is written for it.
+    conn.pragma_update(None, "temp_store", "memory")?;
+    // Plans do not depend on bound values. Otherwise a statement that could use a partial index for some
+    // values is prepared anew each time one is bound, also when it comes from the cache.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     Ok(())
 }
@@ -334,6 +346,8 @@ impl View<'_> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     #[test]
@@ -355,6 +369,18 @@ mod tests {
         assert!(matches!(Store::open(&path), Err(OpenError::Damaged { .. })));
         assert!(fs::read(&path).unwrap().starts_with(b"this is no"));
         assert!(dir.path().join("c.db.damaged").exists());
+    }
+
+    #[test]
+    fn a_statement_is_not_prepared_anew_for_each_value() {
+        let conn = Connection::open_in_memory().unwrap();
+        configure(&conn).unwrap();
+        conn.execute_batch("CREATE TABLE t (a, b); CREATE INDEX i ON t (a) WHERE b = 'x'").unwrap();
+        let mut stmt = conn.prepare("SELECT a FROM t WHERE a = ?1 AND b = 'x'").unwrap();
+        for value in ["x", "y", "z"] {
+            assert!(!stmt.exists([value]).unwrap());
+        }
+        assert_eq!(stmt.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]

@@ -7,15 +7,18 @@ mod claims;
 mod components;
 mod decisions;
 mod feed;
+mod gauges;
 mod guard;
 mod messages;
 mod meta;
 mod migrate;
+mod ownership;
 mod requests;
 mod sessions;
 mod team_events;
 mod todos;
 mod waiters;
+mod webhooks;
 mod work;
 
 use std::cell::RefCell;
@@ -27,20 +30,21 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 pub use applied::Applied;
-pub use attempts::AttemptRow;
+pub use attempts::{AttemptRow, Hot, HotSpot, ResolvedOn};
 pub use claims::{ClaimRow, RepoRow, TeamFilter};
 pub use feed::{Changed, Changes, RowMap, Scope};
 pub use guard::{
     OpenError, Store, be_patient_for, is_damage, is_file_damaged, open_disposable, open_in_memory,
     open_shared,
 };
-pub(crate) use guard::{configure, private_file};
+pub(crate) use guard::{configure, keep_out_of_feed, private_file};
 pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
-pub use sessions::ENDED;
 pub use requests::{RequestFilter, RequestRow};
+pub use sessions::ENDED;
 pub use team_events::EventRow;
 pub use waiters::{WaiterItem, WaiterRow, WaiterState};
+pub use webhooks::{DeliveryRow, DueDelivery};
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's
 /// fault; answered with 503.
@@ -52,6 +56,14 @@ pub enum StoreError {
     /// The file is no longer the one that was opened.
     #[error("database file {0} was moved, replaced or removed")]
     Gone(String),
+}
+
+impl StoreError {
+    /// What was to be written contradicts what is there: nothing of the statement happened.
+    pub fn is_violation(&self) -> bool {
+        matches!(self, Self::Sqlite(e)
+            if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
+    }
 }
 
 /// Result of a database call.
@@ -88,6 +100,17 @@ pub struct Counts {
     pub conflicts: u64,
     /// Team claims released by request.
     pub released: u64,
+}
+
+impl Counts {
+    /// With these, too.
+    pub fn add(&mut self, more: Self) {
+        for (n, more) in self.created.iter_mut().zip(more.created) {
+            *n += more;
+        }
+        self.conflicts += more.conflicts;
+        self.released += more.released;
+    }
 }
 
 impl<'c> View<'c> {

@@ -27,14 +27,8 @@ pub enum WaiterState {
 }
 
 impl WaiterState {
-    const ALL: [Self; 6] = [
-        Self::Waiting,
-        Self::Granted,
-        Self::Expired,
-        Self::Cancelled,
-        Self::Left,
-        Self::Refused,
-    ];
+    const ALL: [Self; 6] =
+        [Self::Waiting, Self::Granted, Self::Expired, Self::Cancelled, Self::Left, Self::Refused];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -287,7 +281,8 @@ impl Tx<'_> {
 
     /// Adds what a waiter wants.
     pub fn add_waiter_item(&self, project: &str, at: usize, i: &WaiterItem) -> Stored<()> {
-        let anchor = Resource::claimed(&i.resource).map_or(String::new(), |r| r.anchor().to_owned());
+        let anchor =
+            Resource::claimed(&i.resource).map_or(String::new(), |r| r.anchor().to_owned());
         self.run(
             "INSERT OR REPLACE INTO waiter_item
              (project_key, anchor, waiter, at, resource, symbols, narrowable, hard)

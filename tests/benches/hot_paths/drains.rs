@@ -8,7 +8,7 @@ use std::time::Instant;
 use coord_tests::server::TestServer;
 
 use crate::desk::Desk;
-use crate::series::report_rate;
+use coord_tests::series::report_rate;
 
 /// Entries in the drain.
 const ENTRIES: usize = 10_000;

@@ -8,7 +8,6 @@ mod copies;
 mod desk;
 mod drains;
 mod locally;
-mod series;
 mod table;
 mod writes;
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::series::{Series, ms};
+use coord_tests::series::{Series, ms};
 
 /// Starts of each program.
 const STARTS: usize = 300;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::series::{Series, ms};
+use coord_tests::series::{Series, ms};
 
 const CONNECTIONS: usize = 32;
 const WRITING: Duration = Duration::from_secs(5);

@@ -186,4 +186,3 @@ fn conflict(resource: &Resource, in_the_way: &[(Met, Vec<String>)]) -> Refusal {
     let no = Refusal::new(409, detail).with("conflicts", json!(locks));
     no.with("conflict_count", json!(in_the_way.len()))
 }
-

@@ -21,10 +21,10 @@ use serde_json::json;
 use super::{Answer, Cx, Refusal, fields, requests, sessions};
 use crate::store::{ClaimRow, Paged, Room, Stored, Tx, View, json_len};
 
-pub use lock::{Claimed, claim};
-pub(super) use team::{Granting, others_allow, read_pattern};
 pub(super) use judge::{Met, standing_of};
 pub(super) use lock::checked;
+pub use lock::{Claimed, claim};
+pub(super) use team::{Granting, others_allow, read_pattern};
 
 /// Why a claim ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -169,7 +169,11 @@ pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, known: WaiterRow) -> Answer<Made> 
             let Ok(items) = team::read(tx, cx, &ask)? else { return Ok(told(&known)) };
             let (id, until) = (known.id.clone(), known.expires_at);
             let alive_until = cx.polls.then(|| cx.now.plus(ALIVE_FOR));
-            tx.put_waiter(&WaiterRow { state: WaiterState::Waiting, alive_until, ..known.clone() })?;
+            tx.put_waiter(&WaiterRow {
+                state: WaiterState::Waiting,
+                alive_until,
+                ..known.clone()
+            })?;
             for (at, item) in items.iter().enumerate() {
                 tx.add_waiter_item(&known.project_key, at, &item.for_waiter(&id))?;
             }
@@ -344,7 +348,11 @@ pub fn look(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
         leave(tx, cx, &w, if gone { WaiterState::Left } else { WaiterState::Expired })?;
     }
     for target in tx.targets()? {
-        let Some(row) = tx.claim(&target)? else { continue };
+        let Some(row) = tx.claim(&target)? else {
+            // A waiter: who waits for it alone may have come before it by now.
+            tx.note_freed(&target);
+            continue;
+        };
         if row.ended_at.is_some() {
             tx.note_freed(&target);
             continue;

@@ -5,8 +5,8 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimType, Severity};
 use serde::Serialize;
 
-use crate::service::{Answer, Cx};
 use super::standing_of;
+use crate::service::{Answer, Cx};
 use crate::store::{ClaimRow, TeamFilter, View};
 
 /// A claim, as `GET /claims` gives it.
@@ -46,16 +46,24 @@ pub struct TeamRow {
     pub scope_type: &'static str,
     /// 1 when it gives way to claims on symbols.
     pub narrowable: u8,
-    /// Its symbols, in full; not in seed 002.
+    /// What seed 002 does not have, for those who ask for it.
+    #[serde(flatten)]
+    pub more: Option<MoreOfRow>,
+}
+
+/// What seed 002 does not show of a claim.
+#[derive(Debug, Serialize)]
+pub struct MoreOfRow {
+    /// Its symbols, in full.
     pub symbols: Option<Vec<String>>,
-    /// `lock` or `file` for claims of the protocol, which are in the way all the same; not in seed 002.
+    /// `lock` or `file` for claims of the protocol, which are in the way all the same.
     pub kind: &'static str,
-    /// Grows with each grant; not in seed 002.
+    /// Grows with each grant.
     pub fence: Option<i64>,
 }
 
-/// Such a row.
-pub fn team_row(row: &ClaimRow) -> TeamRow {
+/// Such a row; `full` with what seed 002 does not show.
+pub fn team_row(row: &ClaimRow, full: bool) -> TeamRow {
     let team = row.team.as_deref();
     let session = Some(row.session_id.clone()).filter(|s| !s.is_empty());
     let partners = team.map(|t| &t.partners).filter(|p| !p.is_empty());
@@ -77,9 +85,11 @@ pub fn team_row(row: &ClaimRow) -> TeamRow {
         ttl_shortened: u8::from(team.is_some_and(|t| t.ttl_shortened)),
         scope_type: if team.is_some_and(|t| t.symbols.is_some()) { "symbol" } else { "file" },
         narrowable: u8::from(team.is_some_and(|t| t.narrowable)),
-        symbols: team.and_then(|t| t.symbols.clone()),
-        kind: row.kind.as_str(),
-        fence: row.fence,
+        more: full.then(|| MoreOfRow {
+            symbols: team.and_then(|t| t.symbols.clone()),
+            kind: row.kind.as_str(),
+            fence: row.fence,
+        }),
     }
 }
 
@@ -93,11 +103,12 @@ pub fn list(
     cx: &Cx<'_>,
     f: &TeamFilter<'_>,
     most: usize,
+    full: bool,
 ) -> Answer<(Vec<TeamRow>, bool)> {
     let mut rows = view.team_claims(cx.now, f, most + 1)?;
     let more = rows.len() > most;
     rows.truncate(most);
     let live = |r: &&ClaimRow| standing_of(cx.now, cx.rules, r) == Standing::Live;
     let shown = rows.iter().filter(|r| !f.active_only || live(r));
-    Ok((shown.map(team_row).collect(), more))
+    Ok((shown.map(|r| team_row(r, full)).collect(), more))
 }

@@ -65,12 +65,7 @@ pub(super) enum Attempt {
 }
 
 /// Grants all items, or none. `warnings` were found by looking at a checkout.
-pub fn create(
-    tx: &Tx<'_>,
-    cx: &Cx<'_>,
-    ask: &CreateClaims,
-    warnings: Vec<String>,
-) -> Answer<Made> {
+pub fn create(tx: &Tx<'_>, cx: &Cx<'_>, ask: &CreateClaims, warnings: Vec<String>) -> Answer<Made> {
     check(ask)?;
     let session = ask.session_id.as_deref().unwrap_or_default();
     if !session.is_empty() {
@@ -286,12 +281,7 @@ pub(super) fn attempt(
     Ok(Attempt::Granted(rows))
 }
 
-fn announce_granted(
-    tx: &Tx<'_>,
-    cx: &Cx<'_>,
-    ask: &CreateClaims,
-    rows: &[ClaimRow],
-) -> Stored<()> {
+fn announce_granted(tx: &Tx<'_>, cx: &Cx<'_>, ask: &CreateClaims, rows: &[ClaimRow]) -> Stored<()> {
     let ids: Vec<_> = rows.iter().map(|r| &r.id).collect();
     events::announce(
         tx,
@@ -315,7 +305,8 @@ fn grant(
             && r.resource == item.resource.as_str()
             && r.session_id == ask.session_id.as_deref().unwrap_or_default()
             && r.team.as_deref().is_some_and(|t| {
-                t.engineer == ask.engineer && t.symbols == item.symbols
+                t.engineer == ask.engineer
+                    && t.symbols == item.symbols
                     && t.claim_type == item.claim_type
             })
     };

@@ -14,12 +14,7 @@ const IDS_MAX: usize = 1_000;
 /// Releases claims and says how many. What is unknown, over, or somebody else's counts nothing. A
 /// caller that names no engineer may release any claim whose id it knows, as seed 002 has it, and its
 /// holder is told.
-pub fn release(
-    tx: &Tx<'_>,
-    cx: &Cx<'_>,
-    ids: &[String],
-    engineer: Option<&str>,
-) -> Answer<usize> {
+pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, ids: &[String], engineer: Option<&str>) -> Answer<usize> {
     fields::maybe_name("engineer", engineer)?;
     if ids.len() > IDS_MAX {
         return Err(Refusal::new(422, format!("more than {IDS_MAX} claims at once")).into());
@@ -59,7 +54,10 @@ fn told_by_another(row: &ClaimRow, by: Option<&str>) -> Notice {
         to: row.session_id.clone(),
         project_key: row.project_key.clone(),
         subject: format!("your claim on {pattern} was released"),
-        body: format!("{who} has released your claim {} on {pattern}. You hold it no more.", row.id),
+        body: format!(
+            "{who} has released your claim {} on {pattern}. You hold it no more.",
+            row.id
+        ),
     }
 }
 

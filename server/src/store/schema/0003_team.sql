@@ -146,12 +146,12 @@ CREATE TABLE ownership (
   updated_at INTEGER NOT NULL
 ) STRICT;
 
--- Events for the webhook receiver; not part of the feed.
+-- Events for webhook receivers, a row for each of them; not part of the feed.
 CREATE TABLE webhook_outbox (
   seq          INTEGER PRIMARY KEY,
   -- The delivery id.
   id           TEXT NOT NULL UNIQUE,
-  -- Which receiver: its address.
+  -- Which receiver: scheme, host and port of its address, and a mark.
   receiver     TEXT NOT NULL,
   event_type   TEXT NOT NULL,
   payload      TEXT NOT NULL,
@@ -161,11 +161,11 @@ CREATE TABLE webhook_outbox (
   due_at       INTEGER NOT NULL,
   created_at   INTEGER NOT NULL,
   updated_at   INTEGER NOT NULL,
-  -- The receiver's last status, or the last error.
+  -- The receiver's last status, or why there was none.
   last_outcome TEXT
 ) STRICT;
 CREATE INDEX webhook_due ON webhook_outbox (receiver, due_at) WHERE state IN ('pending', 'failed');
-CREATE INDEX webhook_created ON webhook_outbox (created_at);
+CREATE INDEX webhook_state ON webhook_outbox (state, updated_at);
 
 CREATE TRIGGER waiter_added AFTER INSERT ON waiter BEGIN
   INSERT INTO change (kind, at) VALUES (11, NEW.rowid)
