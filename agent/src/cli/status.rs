@@ -68,7 +68,8 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
 /// Open requests for claims of this session; `None`: there are none, or nothing is known of them.
 fn asked_for(cx: &Context, held: &[Lock]) -> Option<String> {
     let mine = |l: &&Lock| l.team.as_deref().is_some_and(|t| t.engineer == cx.session.id);
-    let cut = held.iter().filter(mine).filter(|l| l.team.as_deref().is_some_and(|t| t.ttl_shortened));
+    let cut =
+        held.iter().filter(mine).filter(|l| l.team.as_deref().is_some_and(|t| t.ttl_shortened));
     match cut.count() {
         0 => None,
         n => Some(format!(

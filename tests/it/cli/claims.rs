@@ -80,7 +80,9 @@ fn a_claim_keeps_others_out_and_says_what_they_can_do() {
     home.coord(&["release", &id]).exits(1).complains("not yours");
     home.coord(&["release", "docs/**"]).exits(1).complains("you hold no claim on docs/**");
     home.coord(&["extend", &id]).exits(1);
-    desk.coord(&["extend", "docs/**", "--ttl", "9"]).exits(0).says("docs/** is yours until ");
+    desk.coord(&["extend", "docs/**", "--ttl", "9"])
+        .exits(0)
+        .says("docs/** is yours for 9 hours more");
     desk.coord(&["release", "src/auth/login.ts"]).exits(0).says("released 1 claim");
     home.coord(&["claim", "src/auth/login.ts"]).exits(0);
     desk.coord(&["release", "--all"]).exits(0).says("released 1 claim");
@@ -295,10 +297,8 @@ fn a_claim_without_the_server_is_provisional_and_never_waits() {
     server.restart();
     desk.coord(&["sync"]).exits(0).says("claimed docs until ").says("given back since");
     let live = server.get("/claims").expect(200);
-    let held: Vec<_> = rows(&live, "claims")
-        .iter()
-        .map(|c| (text(&c["engineer"]), text(&c["pattern"])))
-        .collect();
+    let held: Vec<_> =
+        rows(&live, "claims").iter().map(|c| (text(&c["engineer"]), text(&c["pattern"]))).collect();
     assert_eq!(held, [("DESK/b", "docs"), ("DESK/c", "lib/x"), ("DESK/c", "/src")]);
 }
 
@@ -370,7 +370,8 @@ fn an_asker_waits_for_the_answer() {
         let words = ["request", "release", &id, "--wait", "30"];
         let asker = run(&at, "X/b", &words).start();
         until_it_waits(&asker);
-        let pending = by(&at, "X/a", &["request", "list", "--decision", "pending", "--json"]).json();
+        let pending =
+            by(&at, "X/a", &["request", "list", "--decision", "pending", "--json"]).json();
         let request = text(&rows(&pending, "requests")[0]["id"]).to_owned();
         by(&at, "X/a", &["request", "respond", &request, "--approve"]).exits(0).says("approved");
         asker.wait().exits(0).says("X/a let go");
@@ -426,6 +427,47 @@ fn two_work_trees_of_a_clone_are_one_project() {
     run(&desk, "BOX/b", &["conflicts", path.to_str().unwrap()]).cwd(&second).done().exits(10);
     run(&desk, "BOX/b", &["claims"]).cwd(&second).done().exits(0).says("acme/app  src/a.ts");
     run(&desk, "BOX/a", &["release", "src/a.ts"]).cwd(&second).done().exits(0).says("released 1");
+}
+
+#[test]
+fn owners_and_hot_spots() {
+    let mut server = server();
+    let desk = with_files(desk_of(&server));
+    let document = "areas:\n  auth:\n    paths: ['src/auth/**']\n    owners: [amy]\n    \
+                    severity: hard\nshared_files:\n  - package.json\n";
+    fs::write(desk.project().join("owners.yaml"), document).unwrap();
+    fs::write(desk.project().join("bad.yaml"), "areas: 7\n").unwrap();
+    desk.coord(&["owners", "show"]).exits(0).says("no ownership document");
+    desk.coord(&["owners", "check", "owners.yaml"]).exits(0).says("good: 1 paths of areas");
+    desk.coord(&["owners", "check", "bad.yaml"]).exits(1);
+    desk.coord(&["owners", "set", "bad.yaml"]).exits(1);
+    desk.coord(&["owners", "set", "absent.yaml"]).exits(2).complains("absent.yaml");
+    desk.coord(&["owners", "set", "owners.yaml"]).exits(0).says("is set");
+    assert_eq!(desk.json(&["owners", "show"])["ownership"], document);
+    desk.coord(&["owners", "of", "src/auth/login.ts"]).exits(0).says("hard, owned by amy");
+    desk.coord(&["owners", "of", "README.md"]).exits(0).says("soft, owned by nobody");
+    // In a hard area a file does not give way to symbols.
+    claimed(&desk, "DESK/a", &["src/auth/login.ts"]);
+    let symbol = ["claim", "src/auth/login.ts", "--symbol", "Login::submit"];
+    for _ in 0..2 {
+        by(&desk, "DESK/b", &symbol).exits(10);
+    }
+    desk.coord(&["hotspots"]).exits(0).says("no hot spots");
+    desk.coord(&["hotspots", "--days", "0"]).exits(2);
+    desk.coord(&["hotspots", "--min", "2"])
+        .exits(0)
+        .says("app  src/auth/login.ts  refused 2 times, by 1");
+    desk.coord(&["hotspots", "promote", "src/auth/login.ts"]).exits(0).says("is a shared file");
+    desk.coord(&["hotspots", "promote", "README.md", "--split"]).exits(0).says("by symbols");
+    desk.coord(&["owners", "show"]).says("src/auth/login.ts").says("/README.md");
+    server.kill9();
+    desk.coord(&["owners", "show"]).exits(0).says("amy").says("(as of ");
+    desk.coord(&["hotspots", "--min", "2"]).exits(0).says("refused 2 times").says("(as of ");
+    desk.coord(&["owners", "of", "package.json"]).exits(0).says("a shared file");
+    desk.coord(&["owners", "set", "owners.yaml"]).exits(0).says("queued");
+    server.restart();
+    desk.coord(&["sync"]).exits(0).says("sent 1 write");
+    assert_eq!(desk.json(&["owners", "show"])["ownership"], document);
 }
 
 #[test]

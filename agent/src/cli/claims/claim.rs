@@ -111,15 +111,16 @@ pub(in crate::cli) fn run(cx: &Context, a: Args) -> Result<Report, CliError> {
     };
     let report = report.map_err(|e| next_steps(cx, e, &repo, &again))?;
     let report = match report.json["outcome"].as_str() {
-        Some("queued") => report.note(
-            "  nothing of it is held: only the server grants it, when the queue gets there",
-        ),
+        Some("queued") => report
+            .note("  nothing of it is held: only the server grants it, when the queue gets there"),
         _ => report,
     };
     let anywhere = a.files.iter().zip(&found).filter(|(_, f)| f.anywhere);
     Ok(anywhere.fold(report, |r, (name, _)| {
         let name = line(name);
-        r.note(format!("note: no {name} is here, so it means {name} at any depth; ./{name} is here"))
+        r.note(format!(
+            "note: no {name} is here, so it means {name} at any depth; ./{name} is here"
+        ))
     }))
 }
 
@@ -151,9 +152,11 @@ fn items(cx: &Context, a: &Args, found: &[Wanted]) -> Result<Vec<ClaimItem>, Cli
 fn symbols_of(a: &Args) -> Result<Vec<Vec<String>>, CliError> {
     let mut of_files = vec![Vec::new(); a.files.len()];
     for symbol in &a.symbols {
-        let named = a.files.iter().enumerate().find_map(|(n, f)| {
-            Some((n, symbol.strip_prefix(f.as_str())?.strip_prefix('#')?))
-        });
+        let named = a
+            .files
+            .iter()
+            .enumerate()
+            .find_map(|(n, f)| Some((n, symbol.strip_prefix(f.as_str())?.strip_prefix('#')?)));
         match named {
             Some((n, name)) => of_files[n].push(name.to_owned()),
             None if a.files.len() == 1 => of_files[0].push(symbol.clone()),
@@ -331,8 +334,19 @@ mod tests {
 
     #[test]
     fn the_command_once_more() {
-        let a = args(&["a b.ts", "src/x.ts", "--symbol", "src/x.ts#A::b", "--ttl", "3", "--wait",
-            "9", "--description", "it's"]).unwrap();
+        let a = args(&[
+            "a b.ts",
+            "src/x.ts",
+            "--symbol",
+            "src/x.ts#A::b",
+            "--ttl",
+            "3",
+            "--wait",
+            "9",
+            "--description",
+            "it's",
+        ])
+        .unwrap();
         assert_eq!(
             command(&a),
             "coord claim 'a b.ts' src/x.ts --symbol 'src/x.ts#A::b' --ttl 3 --description \

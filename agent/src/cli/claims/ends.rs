@@ -53,6 +53,12 @@ pub(in crate::cli) struct ExtendArgs {
     write: WriteArgs,
 }
 
+impl ExtendArgs {
+    fn hours(&self) -> usize {
+        usize::try_from(self.ttl).unwrap_or(0)
+    }
+}
+
 fn is_id(text: &str) -> bool {
     Uuid::try_parse(text).is_ok()
 }
@@ -141,7 +147,7 @@ fn named(cx: &Context, a: &ReleaseArgs) -> Result<Vec<String>, CliError> {
 /// Some were over before, which is as good; or they are not this session's.
 fn not_all(cx: &Context, report: Report, ids: &[String]) -> Result<Report, CliError> {
     let query = Query::default().and("active_only", Some("false"));
-    let path = query.and("engineer", Some(&cx.session.id)).on("/claims");
+    let path = query.and("engineer", Some(&cx.session.id)).and("full", Some("true")).on("/claims");
     let (own, _): (Rows, _) = read(cx, &path)?;
     let foreign: Vec<_> =
         ids.iter().filter(|id| !own.claims.iter().any(|r| r.id == **id)).collect();
@@ -174,8 +180,7 @@ pub(in crate::cli) fn extend(cx: &Context, a: &ExtendArgs) -> Result<Report, Cli
     let path = format!("/claims/{}/extend", encode(&id));
     let request = cx.request(Method::Post, &path, Some(&body));
     let what = format!("extension of {}", line(&id));
-    send(cx, &a.write, request, &what, |answer| {
-        let until = answer.get("expires_at").and_then(Value::as_str).unwrap_or("released");
-        format!("{} is yours until {}", line(&a.claim), line(until))
+    send(cx, &a.write, request, &what, |_| {
+        format!("{} is yours for {} more", line(&a.claim), count_of(a.hours(), "hour"))
     })
 }

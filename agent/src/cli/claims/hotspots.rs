@@ -14,11 +14,14 @@ use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   coord hotspots --days 7
   coord hotspots promote package.json
-  coord hotspots promote src/app.ts --split")]
+  coord hotspots promote src/app.ts --split"
+)]
 pub(in crate::cli) struct Args {
     /// In so many days, 1 to 90 [default: the server's, 30]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=90))]

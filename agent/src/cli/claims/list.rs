@@ -47,6 +47,7 @@ pub(in crate::cli) fn list(cx: &Context, a: &ListArgs) -> Result<Report, CliErro
         .and("engineer", a.engineer.as_deref())
         .and("module", a.module.as_deref())
         .and("repo", repo.as_deref())
+        .and("full", Some("true"))
         .and("limit", Some(LIST_MAX));
     let (found, raw): (Rows, _) = read(cx, &query.on("/claims"))?;
     let lines: Vec<_> = found.claims.iter().map(Row::line).collect();

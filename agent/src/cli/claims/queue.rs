@@ -15,11 +15,14 @@ use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   coord queue
   coord queue --mine
-  coord queue cancel 0198f2c4-7a3e-7bb2-9d2f-0c1f6f0f7a11")]
+  coord queue cancel 0198f2c4-7a3e-7bb2-9d2f-0c1f6f0f7a11"
+)]
 pub(in crate::cli) struct Args {
     /// Only this session's
     #[arg(long)]

@@ -385,7 +385,7 @@ mod tests {
         assert!(of("pending").contains("ends at 2026-01-01T00:00:00Z"), "{}", of("pending"));
         assert_eq!(of("approved"), "A/x let go: ok\\u{1b}; claim it now");
         assert_eq!(of("denied"), "A/x said no: ok\\u{1b}");
-        assert_eq!(of("odd\n"), "request r1: odd\\n: ok\\u{1b}");
+        assert_eq!(of("odd\n"), "request r1: odd\\u{a}: ok\\u{1b}");
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Row {
 
 /// Live claims of a project, with what waits here on top.
 pub(super) fn live(cx: &Context, project: Option<&str>) -> Result<Vec<Row>, CliError> {
-    let query = Query::default().and("repo", project);
+    let query = Query::default().and("repo", project).and("full", Some("true"));
     let (rows, _): (Rows, _) = read(cx, &query.on("/claims"))?;
     Ok(rows.claims)
 }

@@ -120,14 +120,14 @@ fn of_answer(answer: &Incoming, request: &Request) -> Try {
     let json = || answer.json().unwrap_or(Value::Null);
     let refused = || Try::Told(Fate::Refused { status: answer.status, answer: json() });
     match judge(answer, request.id.as_deref()) {
-        Verdict::Applied => {
-            Try::Told(Fate::Done { answer: json(), replayed: answer.replayed })
-        }
+        Verdict::Applied => Try::Told(Fate::Done { answer: json(), replayed: answer.replayed }),
         Verdict::Rejected => refused(),
         Verdict::Keep if is_ours(answer) && matches!(answer.status, 401 | 403) => refused(),
         Verdict::Keep => {
             let said = answer.detail().unwrap_or_default();
-            Try::Broken(format!("the server answered {} {said}", answer.status).trim_end().to_owned())
+            Try::Broken(
+                format!("the server answered {} {said}", answer.status).trim_end().to_owned(),
+            )
         }
     }
 }
