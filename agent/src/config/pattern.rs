@@ -59,7 +59,8 @@ pub fn find(env: &Env, project: &Project, cwd: &Path, text: &str) -> Result<Want
         return match tops.iter().find_map(|top| path.strip_prefix(top).ok()) {
             Some(_) if path.symlink_metadata().is_ok() => of_path(env, project, &root, path),
             Some(rest) => checked(&format!("/{}", rest.display()), false),
-            None => checked(text, false),
+            // In another work tree of the clone, or else the project's own.
+            None => of_path(env, project, &root, path).or_else(|_| checked(text, false)),
         };
     }
     if !text.is_empty() && base.join(path).symlink_metadata().is_ok() {

@@ -55,6 +55,9 @@ pub struct Item {
     /// In words; empty when it was simply applied.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub words: String,
+    /// Of granted team claims: their ids, as one write may be given back in part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +87,11 @@ impl News {
 pub fn notable(items: &[Item]) -> Vec<&Item> {
     let back: Vec<&str> =
         items.iter().filter(|i| i.outcome == Outcome::Released).map(|i| i.words.as_str()).collect();
-    let is_over = |i: &Item| back.iter().any(|ids| ids.contains(i.id.as_str()));
+    let is_back = |id: &str| back.iter().any(|ids| ids.contains(id));
+    let is_over = |i: &Item| match i.claims.as_slice() {
+        [] => is_back(&i.id),
+        all => all.iter().all(|id| is_back(id)),
+    };
     let counts = |i: &&Item| match i.outcome {
         Outcome::Applied | Outcome::Released => false,
         Outcome::Granted => !is_over(i),
@@ -118,7 +125,8 @@ pub fn item(s: &Settled, applied: bool) -> Item {
         (false, true) if is_lost(s) => (Outcome::Lost, refusal()),
         (false, _) => (Outcome::Refused, format!("{}: {}", what(&s.request), refusal())),
     };
-    Item { id, outcome, words }
+    let claims = if outcome == Outcome::Granted { claim_words::ids(&s.answer) } else { Vec::new() };
+    Item { id, outcome, words, claims }
 }
 
 fn granted_words(answer: &Value) -> String {
@@ -232,7 +240,7 @@ mod tests {
     use super::*;
 
     fn one(id: &str, outcome: Outcome) -> Item {
-        Item { id: id.into(), outcome, words: format!("words of {id}") }
+        Item { id: id.into(), outcome, words: format!("words of {id}"), claims: Vec::new() }
     }
 
     #[test]

@@ -18,6 +18,22 @@ fn read(answer: &Value) -> Option<ClaimsAnswer> {
     serde_json::from_value(answer.clone()).ok()
 }
 
+/// The ids of granted team claims.
+pub fn ids(answer: &Value) -> Vec<String> {
+    read(answer).map(|a| a.claim_ids).unwrap_or_default()
+}
+
+/// An answer without the claims for which `is_back` holds.
+pub fn without(answer: &Value, is_back: impl Fn(&str) -> bool) -> Value {
+    let mut left = answer.clone();
+    for list in ["claim_ids", "locks"] {
+        if let Some(all) = left.get_mut(list).and_then(Value::as_array_mut) {
+            all.retain(|one| !one.as_str().or_else(|| one["id"].as_str()).is_some_and(&is_back));
+        }
+    }
+    left
+}
+
 /// The granted claims themselves, where the answer has them.
 fn rows(answer: &Value) -> Vec<Lock> {
     let rows = answer.get("locks").and_then(Value::as_array).into_iter().flatten();

@@ -115,6 +115,7 @@ fn paths_are_meant_from_the_folder_and_patterns_from_the_top() {
     // A file at the top is that one, not each of its name.
     by(&desk, "BOX/b", &["conflicts", "src/README.md"]).exits(0);
     by(&desk, "BOX/b", &["conflicts", "README.md"]).exits(10).complains("/README.md");
+    by(&desk, "BOX/a", &["release", "--all"]).exits(0);
     by(&desk, "BOX/b", &["claim", "new.rs"]).exits(0).complains("at any depth");
     by(&desk, "BOX/a", &["claim", "deep/er/new.rs"]).exits(10).complains("BOX/b");
     for bad in ["!src/**", "../x", "src/["] {
@@ -295,7 +296,9 @@ fn a_claim_without_the_server_is_provisional_and_never_waits() {
     by(&desk, "DESK/c", &["claim", "src", "--symbol", "two words"]).exits(0);
     by(&desk, "DESK/c", &["request", "inbox"]).exits(0).says("as far as is known here");
     server.restart();
-    desk.coord(&["sync"]).exits(0).says("claimed docs until ").says("given back since");
+    let mut sync = desk.coord(&["sync"]);
+    sync.exits(0).says("claimed docs until ").says("claimed lib/x until ");
+    assert!(!sync.out().contains("claimed lib until"), "given back since: {}", sync.told());
     let live = server.get("/claims").expect(200);
     let held: Vec<_> =
         rows(&live, "claims").iter().map(|c| (text(&c["engineer"]), text(&c["pattern"]))).collect();
@@ -335,7 +338,7 @@ fn a_holder_is_asked_and_answers() {
         let done = by(&desk, b, &[&words, more].concat()).exits(0).json();
         text(&done["result"]["id"]).to_owned()
     };
-    by(&desk, b, &["request", "release", "lib"]).exits(1).complains("nobody else holds lib");
+    by(&desk, b, &["request", "release", "/lib"]).exits(1).complains("nobody else holds /lib");
     by(&desk, a, &["request", "inbox"]).exits(0).says("nobody asks");
     let first = ask(&["--urgency", "high", "--scope", "src/auth/db.ts"]);
     by(&desk, a, &["request", "inbox"])

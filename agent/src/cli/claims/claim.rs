@@ -51,7 +51,7 @@ pub(in crate::cli) struct Args {
     /// Paths, or patterns as in .gitignore
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// Only this symbol (Parent::child); FILE#NAME where several files are claimed
+    /// Only this symbol, as in `Parent::child`; FILE#NAME where several files are claimed
     #[arg(long = "symbol", value_name = "NAME")]
     symbols: Vec<String>,
     /// Files that many need: for a short time, and whole
@@ -302,7 +302,9 @@ fn command(a: &Args) -> String {
         ("--project ", &a.project),
     ];
     for (name, value) in texts {
-        value.iter().for_each(|v| option(name, v));
+        if let Some(value) = value {
+            option(name, value);
+        }
     }
     line(&out)
 }

@@ -57,12 +57,12 @@ mod tests {
 
     #[test]
     fn names_are_read() {
-        let names = |raw: &[&str]| names(&raw.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
-        assert_eq!(names(&[]).unwrap(), None);
-        assert_eq!(names(&["A :: b", "A::b", "c"]).unwrap().unwrap(), ["A::b", "c"]);
-        assert_eq!(names(&["A::"]).unwrap_err().exit, exit::USAGE);
+        let read = |raw: &[&str]| names(&raw.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&[]).unwrap(), None);
+        assert_eq!(read(&["A :: b", "A::b", "c"]).unwrap().unwrap(), ["A::b", "c"]);
+        assert_eq!(read(&["A::"]).unwrap_err().exit, exit::USAGE);
         let many: Vec<_> = (0..=SYMBOLS_MAX).map(|n| format!("s{n}")).collect();
-        assert_eq!(super::names(&many).unwrap_err().exit, exit::USAGE);
+        assert_eq!(names(&many).unwrap_err().exit, exit::USAGE);
     }
 
     #[test]
@@ -70,16 +70,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("login.ts");
         std::fs::write(&file, "export class Login { run() {} }\n").unwrap();
-        let check = |file: &Path, name: &str, more: bool| {
-            super::check(file, "src/login.ts", &[name.to_owned()], &mut || more)
+        let look = |file: &Path, name: &str, more: bool| {
+            check(file, "src/login.ts", &[name.to_owned()], &mut || more)
         };
-        assert!(check(&file, "Login::run", true).is_ok());
-        let e = check(&file, "Login::walk", true).unwrap_err();
+        assert!(look(&file, "Login::run", true).is_ok());
+        let e = look(&file, "Login::walk", true).unwrap_err();
         assert_eq!(e.exit, exit::REFUSED);
         assert!(e.detail.contains("Unknown symbols in 'src/login.ts': ['Login::walk']"), "{e:?}");
         let text = dir.path().join("notes.txt");
         std::fs::write(&text, "x").unwrap();
-        assert!(check(&text, "nope", true).is_ok(), "nothing is known of such a file");
-        assert!(check(&dir.path().join("absent.ts"), "nope", true).is_ok());
+        assert!(look(&text, "nope", true).is_ok(), "nothing is known of such a file");
+        assert!(look(&dir.path().join("absent.ts"), "nope", true).is_ok());
     }
 }

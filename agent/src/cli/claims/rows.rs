@@ -59,11 +59,9 @@ pub(super) struct Rows {
 }
 
 impl Row {
-    /// Whether it is a team claim of this session.
+    /// Whether it is a team claim that this session made by `coord claim`.
     pub(super) fn is_own(&self, cx: &Context) -> bool {
-        self.kind == "claim"
-            && (self.engineer == cx.session.id
-                || self.session_id.as_deref() == Some(cx.session.id.as_str()))
+        self.kind == "claim" && self.engineer == cx.session.id
     }
 
     /// What it is on.
