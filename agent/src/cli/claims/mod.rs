@@ -9,7 +9,9 @@ pub(super) mod queue;
 pub(super) mod request;
 
 mod examine;
+mod inbox;
 mod rows;
+mod steps;
 mod wait;
 
 use coord_protocol::exit;

@@ -11,13 +11,13 @@ use coord_protocol::time::Millis;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::inbox::inbox;
 use super::rows::{Row, live};
 use super::wait::{Waited, at_server, look};
 use super::{UrgencyArg, examine, wanted};
-use crate::cli::reading::{Query, ask_server, encode, listed, read, see_off};
+use crate::cli::reading::{Query, encode, listed, read, see_off};
 use crate::cli::writing::{OnceArg, WriteArgs, send, told};
 use crate::context::Context;
-use crate::ui::claim_words::symbols;
 use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report, say_now};
 
@@ -111,8 +111,8 @@ pub(in crate::cli) struct RespondArgs {
 
 /// A request, as the server shows it.
 #[derive(Debug, Clone, Deserialize)]
-struct Asked {
-    id: String,
+pub(super) struct Asked {
+    pub(super) id: String,
     claim_id: String,
     requester_engineer: String,
     requested_pattern: String,
@@ -131,12 +131,12 @@ struct Asked {
     shortened_expires_at: Option<Millis>,
     created_at: Millis,
     #[serde(default)]
-    holder_engineer: Option<String>,
+    pub(super) holder_engineer: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Requests {
-    requests: Vec<Asked>,
+pub(super) struct Requests {
+    pub(super) requests: Vec<Asked>,
 }
 
 pub(in crate::cli) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
@@ -156,7 +156,8 @@ pub(in crate::cli) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> 
     }
 }
 
-fn row(r: &Asked) -> String {
+/// In one line.
+pub(super) fn row(r: &Asked) -> String {
     let scope = r.requested_scope.as_deref().map(|s| format!(", of it {}", line(s)));
     let why = r.reason.as_deref().map(|w| format!(": {}", brief(w))).unwrap_or_default();
     let holder = r.holder_engineer.as_deref().map(|h| format!(" of {}", line(h)));
@@ -253,8 +254,8 @@ fn release(cx: &Context, a: ReleaseArgs) -> Result<Report, CliError> {
         Waited::Away(why) => {
             say_now(&format!("coord: it cannot be waited now: {}\n", line(&why)));
             body["wait_seconds"] = json!(0);
-            let mut request = cx.request(Method::Post, "/requests", Some(&body));
-            request.id = request.id.filter(|new| *new != id);
+            // Under an id of its own: it is another wish.
+            let request = cx.request(Method::Post, "/requests", Some(&body));
             send(cx, &WriteArgs::default(), request, &what, asked)
         }
     }
@@ -316,61 +317,6 @@ fn respond(cx: &Context, a: &RespondArgs) -> Result<Report, CliError> {
     })
 }
 
-/// The server notes that this session has seen it. Without it, what is known here of requests.
-fn inbox(cx: &Context) -> Result<Report, CliError> {
-    let path = format!("/sessions/{}/pending_requests", encode(&cx.session.id));
-    match ask_server::<Value>(cx, &path) {
-        Ok((pending, raw)) => {
-            let all = pending["pending"].as_array().into_iter().flatten();
-            let rows: Vec<_> = all.map(entry).collect();
-            Ok(listed(&rows, "nobody asks for anything", raw))
-        }
-        Err(e) if e.exit == exit::UNAVAILABLE => {
-            let path = Query::default().and("decision", Some("pending")).on("/requests");
-            let (mut found, mut raw): (Requests, Value) = read(cx, &path)?;
-            let to_me = |holder: Option<&str>| holder == Some(cx.session.id.as_str());
-            found.requests.retain(|r| to_me(r.holder_engineer.as_deref()));
-            if let Some(all) = raw["requests"].as_array_mut() {
-                all.retain(|r| to_me(r["holder_engineer"].as_str()));
-            }
-            let rows: Vec<_> = found.requests.iter().map(row).collect();
-            Ok(listed(&rows, "nobody asks for anything, as far as is known here", raw))
-        }
-        Err(e) => Err(e),
-    }
-}
-
-/// An entry of the inbox.
-fn entry(e: &Value) -> String {
-    let text = |name: &str| line(e[name].as_str().unwrap_or("?"));
-    let at = text("created_at");
-    match e["kind"].as_str() {
-        Some("request") => match serde_json::from_value::<Asked>(e.clone()) {
-            Ok(r) => format!(
-                "{}\n    coord request respond {} --approve | --deny | --narrow P | --coexist P",
-                row(&r),
-                line(&r.id)
-            ),
-            Err(_) => format!("{at}  a request that cannot be read"),
-        },
-        Some("auto-narrow-notice") => {
-            let names = e["overlapping_symbols"].as_array().into_iter().flatten();
-            let names = names.flat_map(|o| o["symbols"].as_array().into_iter().flatten());
-            let names: Vec<_> = names.filter_map(Value::as_str).map(str::to_owned).collect();
-            let (by, yours) = (text("narrowed_by"), text("holder_pattern"));
-            format!("{at}  {by} has claimed{} in {yours}, which you hold", symbols(Some(&names)))
-        }
-        Some("auto-conflict") => format!(
-            "{at}  {} wanted {}, which your {} covers",
-            text("attempted_by"),
-            text("attempted_pattern"),
-            text("holder_pattern")
-        ),
-        Some(other) => format!("{at}  {}", line(other)),
-        None => at,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,16 +332,5 @@ mod tests {
         assert_eq!(of("approved"), "A/x let go: ok\\u{1b}; claim it now");
         assert_eq!(of("denied"), "A/x said no: ok\\u{1b}");
         assert_eq!(of("odd\n"), "request r1: odd\\u{a}: ok\\u{1b}");
-    }
-
-    #[test]
-    fn entries_of_the_inbox() {
-        let conflict = json!({"kind": "auto-conflict", "created_at": "t", "attempted_by": "B/y",
-            "attempted_pattern": "src/a.ts", "holder_pattern": "src/**"});
-        assert_eq!(entry(&conflict), "t  B/y wanted src/a.ts, which your src/** covers");
-        let narrowed = json!({"kind": "auto-narrow-notice", "created_at": "t",
-            "narrowed_by": "B/y", "holder_pattern": "src/a.ts",
-            "overlapping_symbols": [{"file": "src/a.ts", "symbols": ["A::b"]}]});
-        assert_eq!(entry(&narrowed), "t  B/y has claimed [A::b] in src/a.ts, which you hold");
     }
 }
