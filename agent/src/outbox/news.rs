@@ -236,6 +236,8 @@ fn name(session: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use coord_protocol::request::{Method, Request};
+
     use super::super::real_disk::RealDisk;
     use super::*;
 
@@ -270,5 +272,39 @@ mod tests {
         assert_eq!(ids(&of(&disk, "B/y").unwrap()), ["2"]);
         forget_old(&disk, Millis(i64::MAX / 2)).unwrap();
         assert!(of(&disk, "B/y").unwrap().items.is_empty());
+    }
+
+    #[test]
+    fn claims_that_were_given_back_in_part_are_still_news() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        let granted = Item { claims: ids(&["1", "p"]), ..one("1", Outcome::Granted) };
+        let back = |words: &str| Item { words: words.into(), ..one("2", Outcome::Released) };
+        let told = |words: &str| notable(&[granted.clone(), back(words)]).len();
+        assert_eq!((told("1"), told("p"), told("p 1")), (1, 1, 0));
+        let lock = [one("1", Outcome::Granted), back("1")];
+        assert!(notable(&lock).is_empty());
+    }
+
+    #[test]
+    fn a_team_claim_is_lost_when_somebody_is_in_its_way() {
+        let ask = serde_json::json!({"claims": [{"pattern": "src/a.ts"}], "repo": "p"});
+        let settled = |conflicts: Value| Settled {
+            request: Request::new(Method::Post, "/claims?rows=true", Some(ask.clone())),
+            status: 409,
+            answer: serde_json::json!({"claim_ids": [], "conflicts": conflicts,
+                "warnings": ["why"], "options": []}),
+            replayed: false,
+        };
+        let claim = serde_json::json!({"id": "c", "engineer": "B/y", "pattern": "src/**",
+            "severity": "soft", "description": null, "expires_at": null, "scope_type": "file",
+            "symbols": null});
+        let met = serde_json::json!([{"your_pattern": "src/a.ts", "conflicting_claim": claim,
+            "overlap": [], "your_symbols": null, "symbol_overlap": null}]);
+        let lost = item(&settled(met), false);
+        assert_eq!(lost.outcome, Outcome::Lost);
+        assert_eq!(lost.words, "src/a.ts is held by B/y (src/**) until released; why");
+        let bad = item(&settled(serde_json::json!([])), false);
+        assert_eq!(bad.outcome, Outcome::Refused);
+        assert_eq!(bad.words, "claim on src/a.ts in p: why");
     }
 }
