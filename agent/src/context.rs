@@ -337,7 +337,7 @@ fn local_rules(env: &Env) -> Result<Rules, ConfigError> {
 }
 
 fn base_from_env(env: &Env) -> Result<Option<String>, ConfigError> {
-    let Some(base) = env.get("COORD_API_URL") else { return Ok(None) };
+    let Some(base) = env.first(&["COORD_API_URL", "COORD_SERVICE_URL"]) else { return Ok(None) };
     check_base(base).map_err(|why| ConfigError::Variable {
         name: "COORD_API_URL",
         value: base.to_owned(),
@@ -355,7 +355,7 @@ fn token(
     file: Option<&str>,
     base: &str,
 ) -> Result<Option<String>, ConfigError> {
-    if let Some(t) = env.get("COORD_AUTH_TOKEN") {
+    if let Some(t) = env.first(&["COORD_AUTH_TOKEN", "COORD_TOKEN"]) {
         return checked(t, "COORD_AUTH_TOKEN").map(Some);
     }
     if let Some(file) = file {

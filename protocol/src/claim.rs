@@ -1,4 +1,4 @@
-//! How two claims that touch stand to each other (peer_api.md, section 7). Pure: who holds what, and
+//! How two claims that touch stand to each other (`peer_api`, section 7). Pure: who holds what, and
 //! whether the patterns touch at all, is found out before.
 
 use crate::symbol;

@@ -44,7 +44,7 @@ impl Resource {
         Ok(Self { canonical, glob, or_below: false })
     }
 
-    /// Reads the pattern of a team claim: a line of gitignore (peer_api.md, section 5). Without a `/`
+    /// Reads the pattern of a team claim: a line of gitignore (`peer_api`, section 5). Without a `/`
     /// it is a name at any depth; a plain name means what lies below it too; a leading `/` says that it
     /// begins at the top.
     pub fn claim(raw: &str) -> Result<Self, BadResource> {
@@ -147,6 +147,18 @@ impl Resource {
         below(&self.pattern(), &other.pattern())
     }
 
+    /// Whether it means this path: a file's own, or one below a folder that it means.
+    pub fn means(&self, path: &str) -> bool {
+        let mut upto = Some(path);
+        while let Some(p) = upto {
+            if p == self.canonical || self.glob.as_ref().is_some_and(|g| g.matches(p)) {
+                return true;
+            }
+            upto = p.rsplit_once('/').map(|(above, _)| above).filter(|_| self.or_below);
+        }
+        false
+    }
+
     /// Whether every path of `inner` is one of this. Sound, not complete: see [`covers`].
     pub fn covers(&self, inner: &Self) -> bool {
         self == inner
@@ -243,7 +255,32 @@ mod tests {
         assert!(c("src/auth").overlap(&r("src/auth/x.ts")).is_some());
         assert!(r("src/auth").overlap(&c("src/auth/x.ts")).is_none());
         let page = Resource::literal("app/[id]/page.tsx").unwrap();
+        assert!(c("app/[id]/**").overlap(&page).is_some());
+        assert!(c("app/[id]/").covers(&c("app/[id]/page.tsx")));
         assert!(c("app/[id]/page.tsx").overlap(&page).is_some());
+    }
+
+    #[test]
+    fn which_files_a_claim_means() {
+        let cases: [(&str, &[&str], &[&str]); 9] = [
+            ("login.ts", &["login.ts", "src/auth/login.ts", "login.ts/x"], &["src/alogin.ts"]),
+            ("/login.ts", &["login.ts"], &["src/login.ts"]),
+            ("src/auth", &["src/auth/a.ts", "src/auth/b/c.ts"], &["x/src/auth/a.ts", "src/authx"]),
+            ("src/auth/", &["src/auth/a.ts", "src/auth/b/c.ts"], &["src/authx", "x/src/auth/a.ts"]),
+            ("*.rs", &["a.rs", "x/y/a.rs"], &["a.rsx"]),
+            ("src/*", &["src/a", "src/a/b"], &["a/src/b"]),
+            ("src/**/x.ts", &["src/x.ts", "src/a/b/x.ts"], &["x.ts"]),
+            ("app/[id]/page.tsx", &["app/[id]/page.tsx", "app/i/page.tsx"], &["app/x/page.tsx"]),
+            ("**", &["a", "a/b"], &[]),
+        ];
+        for (raw, yes, no) in cases {
+            for file in yes {
+                assert!(c(raw).means(file), "{raw} {file}");
+            }
+            for file in no {
+                assert!(!c(raw).means(file), "{raw} {file}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::api::{self, Call, Handler, Reply, Routed};
 use crate::edge::LeaseClock;
 use crate::service::once::Parked;
-use crate::service::{Cx, Rules};
+use crate::service::{Cx, Rules, Waits};
 use crate::start::begin;
 use crate::store::{OpenError, StoreError, Stored, Tx, configure, migrate};
 
@@ -51,7 +51,7 @@ impl Inline {
 
     /// Runs one call that may have to wait for its answer: then the reply says as what.
     pub fn call_and_wait(&self, call: &Call, now: Millis, rng: &dyn Rng) -> Stored<Reply> {
-        let cx = Cx { may_wait: true, ..Cx::at(now, &self.rules, rng) };
+        let cx = Cx { waits: Waits::Connected, ..Cx::at(now, &self.rules, rng) };
         self.inside(|tx| api::perform(tx, &cx, call))
     }
 

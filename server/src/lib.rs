@@ -4,6 +4,7 @@
 //! own: [`local`] where there is no server, [`replica`] beside one.
 
 pub mod api;
+pub mod checkout;
 pub mod edge;
 pub mod engine;
 pub mod http;

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use crate::api::{self, Call, Handler, Reply, Resume, Routed};
 use crate::service::claims::queue::ALIVE_FOR;
 use crate::service::once::{Parked, forget_old_keys};
-use crate::service::{Cx, Rules};
+use crate::service::{Cx, Rules, Waits};
 use crate::store::{OpenError, Stored, Tx, View, be_patient_for, open_shared};
 use crate::turn;
 
@@ -97,7 +97,7 @@ impl<'a> Local<'a> {
         }
         let reply = self.write(|tx| {
             let now = self.begin(tx)?;
-            let cx = Cx { may_wait: true, polls: true, ..self.cx(now) };
+            let cx = Cx { waits: Waits::Polling, ..self.cx(now) };
             let reply = api::perform(tx, &cx, call)?;
             tx.set_last_time(now)?;
             if self.rng.u64().is_multiple_of(FORGET_ONE_IN) {
@@ -126,7 +126,7 @@ impl<'a> Local<'a> {
             self.clock.sleep(POLL_EVERY);
             let answer = self.write(|tx| {
                 let now = self.begin(tx)?;
-                let cx = Cx { polls: true, ..self.cx(now) };
+                let cx = Cx { waits: Waits::Polling, ..self.cx(now) };
                 tx.keep_waiter(&parked.id, now.plus(ALIVE_FOR))?;
                 api::look_after_waiters(tx, &cx)?;
                 let answer = api::resume(tx, &cx, call, resume, params, parked)?;

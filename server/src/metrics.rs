@@ -312,8 +312,8 @@ mod tests {
         for (method, route, status) in [
             ("GET", place("GET", "/health"), 200),
             ("HEAD", place("GET", "/health"), 200),
-            ("GET", place("GET", "/api/coord/locks/*"), 404),
-            ("PUT", place("GET", "/api/coord/locks/*"), 405),
+            ("GET", place("GET", "/api/coord/locks/{id}"), 404),
+            ("PUT", place("GET", "/api/coord/locks/{id}"), 405),
             ("BREW", None, 418),
             ("GET", None, 404),
             ("GET", None, 404),
@@ -325,7 +325,7 @@ mod tests {
         for line in [
             "http_requests_total{method=\"GET\",path=\"/health\",status=\"200\"} 1.0",
             "http_requests_total{method=\"HEAD\",path=\"/health\",status=\"200\"} 1.0",
-            "http_requests_total{method=\"GET\",path=\"/api/coord/locks/*\",status=\"404\"} 1.0",
+            "http_requests_total{method=\"GET\",path=\"/api/coord/locks/{id}\",status=\"404\"} 1.0",
             "http_requests_total{method=\"other\",path=\"unknown\",status=\"other\"} 1.0",
             "http_requests_total{method=\"GET\",path=\"unknown\",status=\"404\"} 2.0",
             "http_requests_total{method=\"POST\",path=\"/api/coord/locks\",status=\"401\"} 1.0",

@@ -7,6 +7,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
+use crate::checkout::Checkout;
 use crate::engine::Engine;
 use crate::http::gate::Gate;
 use crate::http::{self, Face, Stop};
@@ -54,6 +55,9 @@ pub struct Bound {
     hooks: Option<Hooks>,
 }
 
+/// Connections that the kernel keeps until they are taken in.
+const WAIT_FOR_PLACE: i32 = 1_024;
+
 /// Opens the database and the port.
 pub fn bind(settings: &Settings) -> Result<Bound, ServeError> {
     let face = face(&settings.face)?;
@@ -67,6 +71,8 @@ pub fn bind(settings: &Settings) -> Result<Bound, ServeError> {
         };
         ServeError::Listen { address: settings.address, source, hint }
     })?;
+    // A burst of a thousand callers is no attack: none of them is to try again a second later.
+    let _ = rustix::net::listen(&listener, WAIT_FOR_PLACE);
     let gate = Gate::new(settings.token.as_deref(), settings.hosts.clone());
     #[cfg(feature = "webhooks")]
     let hooks = settings.webhooks.as_ref().map(|w| Hooks::new(w, &store)).transpose()?;
@@ -75,7 +81,7 @@ pub fn bind(settings: &Settings) -> Result<Bound, ServeError> {
         webhooks: hooks.as_ref().map(Hooks::outlet),
         ..settings.rules
     };
-    let engine = Engine::start(store, rules, gate)?;
+    let engine = Engine::start(store, rules, gate, settings.checkout.clone().map(Checkout::new))?;
     Ok(Bound {
         address: listener.local_addr()?,
         listener,
@@ -125,14 +131,12 @@ impl Bound {
     }
 }
 
-/// Starts logging to stderr; `level` as in `COORD_LOG_LEVEL`.
-pub fn log_to_stderr(level: &str) {
+/// Starts logging to stderr; `level` as in `COORD_LOG_LEVEL`, `json` as in `COORD_LOG_JSON`.
+pub fn log_to_stderr(level: &str, json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_new(level)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
     // A second call (tests) finds a logger in place; that one stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .try_init();
+    let _ = if json { log.json().try_init() } else { log.try_init() };
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use coord_protocol::lease::Ttl;
 
+use crate::checkout::CheckoutSettings;
 use crate::service::Rules;
 use crate::service::rules::{Promotion, TeamRules};
 use crate::webhooks::WebhookSettings;
@@ -26,8 +27,12 @@ pub struct Settings {
     pub rules: Rules,
     /// `COORD_WEBHOOK_*`; `None`: off.
     pub webhooks: Option<WebhookSettings>,
+    /// `COORD_REPO_ROOT` and what belongs to it.
+    pub checkout: Option<CheckoutSettings>,
     /// `COORD_LOG_LEVEL`.
     pub log_level: String,
+    /// `COORD_LOG_JSON`: one JSON object a line.
+    pub log_json: bool,
     /// `COORD_HTTP`: which face speaks.
     pub face: String,
 }
@@ -78,8 +83,10 @@ impl Settings {
                 .map(|h| h.split(',').map(|n| n.trim().to_owned()).collect())
                 .unwrap_or_default(),
             rules: Rules::read(var)?,
+            checkout: CheckoutSettings::read(var)?,
             webhooks: WebhookSettings::read(var)?,
             log_level: set("COORD_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
+            log_json: set("COORD_LOG_JSON").is_some_and(|v| yes(&v)),
             face: set("COORD_HTTP").unwrap_or_default(),
         })
     }

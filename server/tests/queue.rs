@@ -2,6 +2,8 @@
 //! waits, cancels, releases, expiries, callers that leave, and restarts. Nobody overlaps, nobody is
 //! served twice or after leaving, nobody is overtaken, and everybody is served in the end.
 
+#![expect(clippy::unwrap_used, reason = "all of it is a test")]
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -123,7 +125,11 @@ impl World {
         self.changed();
         let call = request(method, target, body);
         let reply = self.engine.call_and_wait(&call, Millis(self.now), &self.dice).unwrap();
-        (reply.status, serde_json::from_str(&reply.body).unwrap_or(Value::Null), reply.parked)
+        (
+            reply.status,
+            serde_json::from_str(&reply.body).unwrap_or(Value::Null),
+            reply.parked.map(|p| *p),
+        )
     }
 
     /// Live claims: id, engineer, paths; asked for once between two changes.
@@ -200,7 +206,7 @@ impl World {
         let reply = self.engine.call_and_wait(&call, Millis(self.now), &self.dice).unwrap();
         self.changed();
         self.order += 1;
-        match (reply.status, reply.parked) {
+        match (reply.status, reply.parked.map(|p| *p)) {
             (200, _) => {
                 assert!(!in_the_way, "{who} got {patterns:?} over somebody's claim");
                 assert!(overtaken.is_empty(), "{who} overtook {overtaken:?}");
@@ -326,7 +332,7 @@ impl World {
                 call.key = Some(id.clone());
                 let reply = self.engine.call_and_wait(&call, Millis(self.now), &self.dice).unwrap();
                 if let Some(parked) = reply.parked {
-                    self.waiting.insert(id, Waiter { parked, ..w });
+                    self.waiting.insert(id, Waiter { parked: *parked, ..w });
                     self.saw("came again");
                     continue;
                 }

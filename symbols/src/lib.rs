@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{ParseOptions, Parser};
 
-pub use refusal::refusal;
+pub use refusal::{quoted, refusal};
 
 /// Largest source text that is judged, in bytes. The parser takes some 200 bytes of memory for each.
 pub const SOURCE_BYTES_MAX: usize = 512 * 1024;

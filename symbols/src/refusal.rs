@@ -79,8 +79,8 @@ fn list(items: &[&str]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-/// A text as Python prints it in a list, so that clients of the peer read the same.
-fn quoted(text: &str) -> String {
+/// A text in quotes, as Python prints it: clients of the peer read the same.
+pub fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::with_capacity(text.len() + 2);
     out.push(quote);

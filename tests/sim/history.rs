@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::leases::touch;
-use crate::linear::{self, Did, Op};
 use crate::server::{Answered, Server};
+use coord_tests::linear::{self, Did, Op};
 
 /// Something that was asked of the server about locks.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ mod history;
 mod kit;
 mod leases;
 mod ledger;
-mod linear;
+
 mod machine;
 mod mirror;
 mod net;

@@ -5,6 +5,7 @@ pub mod command;
 pub mod events;
 pub mod fault;
 pub mod hooks;
+pub mod linear;
 pub mod mcp;
 pub mod peer;
 pub mod proxy;

@@ -5,7 +5,7 @@
 # Needs python3 with venv and a package registry.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-target=${CARGO_TARGET_DIR:-target}
+target=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
 server=${COORD_SERVER:-$target/release/coord-server}
 venv=$target/schemathesis-venv
 [ -x "$server" ] || { echo "no $server: cargo build --release -p coord-server" >&2; exit 2; }
@@ -28,7 +28,8 @@ for _ in $(seq 200); do
 done
 [ -n "$url" ] || { cat "$folder/log" >&2; exit 2; }
 
-# Streams never end, so they are left out.
+# It keeps what it has seen in the folder where it runs. Streams never end, so they are left out.
+cd "$folder"
 "$venv/bin/schemathesis" run "$url/openapi.json" \
   --header "Authorization: Bearer $token" \
   --exclude-path /api/coord/events \

@@ -130,7 +130,7 @@ fn run_server(
     state: &Path,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), CliError> {
-    log_to_stderr(&settings.log_level);
+    log_to_stderr(&settings.log_level, settings.log_json);
     let bound = bind(settings).map_err(|e| serve_error(&e))?;
     let state = RealDisk::at(state);
     let url = format!("http://{}", bound.address);

@@ -26,6 +26,12 @@ impl Env {
         self.0.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
     }
 
+    /// The first of these that is set to something: placeholders of seed 002's templates are nothing.
+    pub fn first(&self, names: &[&str]) -> Option<&str> {
+        const PLACEHOLDERS: [&str; 2] = ["set-me", "example-org/example-repo"];
+        names.iter().filter_map(|n| self.get(n)).find(|v| !PLACEHOLDERS.contains(v))
+    }
+
     /// A variable that names a path.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)

@@ -10,9 +10,10 @@ use super::env::Env;
 pub struct Paths {
     /// The home folder, when there is one.
     pub home: Option<PathBuf>,
-    /// `COORD_STATE_DIR`, or `coord` in the XDG state folder: breaker, token, log, server record.
+    /// `COORD_STATE_DIR`, `COORD_HOME` (seed 002), or `coord` in the XDG state folder: breaker, token,
+    /// log, server record.
     pub state: PathBuf,
-    /// `coord` in the XDG data folder: the database of a server started here.
+    /// `data` in `COORD_HOME`, or `coord` in the XDG data folder: the database of a server started here.
     pub data: PathBuf,
     /// `coord` in the XDG config folder.
     pub config: PathBuf,
@@ -28,11 +29,16 @@ impl Paths {
                 .or_else(|| home.as_ref().map(|h| h.join(under_home)))
                 .map(|p| p.join("coord"))
         };
+        let seed = env.path("COORD_HOME").filter(|p| p.is_absolute());
         let state = env
             .path("COORD_STATE_DIR")
+            .or_else(|| seed.clone())
             .or_else(|| base("XDG_STATE_HOME", ".local/state"))
             .ok_or(ConfigError::NoHome)?;
-        let data = base("XDG_DATA_HOME", ".local/share").unwrap_or_else(|| state.clone());
+        let data = seed
+            .map(|s| s.join("data"))
+            .or_else(|| base("XDG_DATA_HOME", ".local/share"))
+            .unwrap_or_else(|| state.clone());
         let config = base("XDG_CONFIG_HOME", ".config").unwrap_or_else(|| state.clone());
         Ok(Self { home, state, data, config })
     }
@@ -49,6 +55,8 @@ mod tests {
         assert_eq!(p.data, PathBuf::from("/d/coord"));
         let p = Paths::find(&Env::of(&[("COORD_STATE_DIR", "/s")])).unwrap();
         assert_eq!((p.state, p.data), ("/s".into(), "/s".into()));
+        let p = Paths::find(&Env::of(&[("HOME", "/h"), ("COORD_HOME", "/c")])).unwrap();
+        assert_eq!((p.state, p.data), ("/c".into(), "/c/data".into()));
         assert!(matches!(Paths::find(&Env::default()), Err(ConfigError::NoHome)));
     }
 }

@@ -28,7 +28,11 @@ pub fn find(env: &Env, cwd: &Path, home: Option<&Path>) -> Project {
         env.path("COORD_PROJECT_DIR").or_else(|| cwd.ancestors().find(marked).map(Path::to_owned));
     let Some(root) = root else {
         let root = home.unwrap_or(cwd).to_owned();
-        return Project { root, key: env.get("COORD_PROJECT").map(str::to_owned), branch: None };
+        return Project {
+            root,
+            key: env.first(&["COORD_PROJECT", "COORD_REPO_ID"]).map(str::to_owned),
+            branch: None,
+        };
     };
     let git = git_dirs(&root);
     let is_home = home.is_some_and(|h| h == root);
@@ -40,7 +44,7 @@ pub fn find(env: &Env, cwd: &Path, home: Option<&Path>) -> Project {
             .or_else(|| project_id(&root))
             .or_else(|| folder().filter(|_| !is_home || git.is_some()))
     };
-    let key = env.get("COORD_PROJECT").map(str::to_owned).or_else(derived);
+    let key = env.first(&["COORD_PROJECT", "COORD_REPO_ID"]).map(str::to_owned).or_else(derived);
     let branch = git.as_ref().and_then(|g| branch_of(&g.own.join("HEAD")));
     Project { root, key, branch }
 }

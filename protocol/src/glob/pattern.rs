@@ -168,11 +168,18 @@ impl Pattern {
         Self { alternatives: vec![segments] }
     }
 
-    /// The same, and the path that is spelled exactly like it: `app/[id]/page.tsx` is a file's name in
-    /// some projects.
+    /// The same, and what it is with its brackets meant to the letter: `app/[id]/**` is a folder's
+    /// name in some projects.
     pub fn or_literal(mut self, text: &str) -> Self {
+        let spelled = |part: &str| match part {
+            "**" => Some(Segment::Any),
+            p if p.contains(['[', '{']) => {
+                Some(Segment::Tokens(p.chars().map(|c| Token::One(CharSet::single(c))).collect()))
+            }
+            p => parse_tokens(p).ok().map(Segment::Tokens),
+        };
         if text.contains(['[', '{']) {
-            self.alternatives.extend(Self::literal(text).alternatives);
+            self.alternatives.extend(text.split('/').map(spelled).collect::<Option<Vec<_>>>());
         }
         self
     }

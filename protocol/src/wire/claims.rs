@@ -1,4 +1,4 @@
-//! Team claims (seeds 002 and 004; peer_api.md, sections 4 and 6).
+//! Team claims (seeds 002 and 004; `peer_api`, sections 4 and 6).
 
 use serde::{Deserialize, Serialize};
 

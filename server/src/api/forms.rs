@@ -1,5 +1,5 @@
 //! Bodies and queries of the calls of seed 002: lenient where their callers rely on it, and refused
-//! with a list of what is wrong, each with its place (peer_api.md, section 3).
+//! with a list of what is wrong, each with its place (`peer_api`, section 3).
 
 use coord_protocol::limits::{JSON_DEPTH_MAX, NAME_BYTES_MAX};
 use serde_json::{Map, Value, json};
@@ -69,13 +69,11 @@ impl Form {
 
     /// A text that may be absent.
     pub(super) fn maybe_text(&mut self, name: &str) -> Option<String> {
-        match self.value(name)? {
-            Value::String(s) => Some(s.clone()),
-            _ => {
-                self.wrong("string_type", name, "Input should be a valid string");
-                None
-            }
+        if let Value::String(s) = self.value(name)? {
+            return Some(s.clone());
         }
+        self.wrong("string_type", name, "Input should be a valid string");
+        None
     }
 
     /// The same for a name: not blank, not too long; empty counts as absent.
@@ -136,9 +134,18 @@ impl Form {
             self.wrong("list_type", name, "Input should be a valid list");
             return None;
         };
-        let texts: Vec<String> = all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-        if texts.len() != all.len() {
-            self.wrong("string_type", name, "Input should be a list of strings");
+        let mut texts = Vec::with_capacity(all.len());
+        for (at, v) in all.iter().enumerate() {
+            if let Some(text) = v.as_str() {
+                texts.push(text.to_owned());
+                continue;
+            }
+            let mut e =
+                error("string_type", &[self.place, name], "Input should be a valid string", v);
+            if let Some(loc) = e["loc"].as_array_mut() {
+                loc.push(json!(at));
+            }
+            self.errors.push(e);
         }
         Some(texts)
     }

@@ -25,10 +25,11 @@ use coord_protocol::wire::{ErrorBody, HEADER_ENTRY, HEADER_INSTANCE, HEADER_REPL
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use crate::checkout::Checkout;
 use crate::parked::Hold;
 use crate::service::claims::queue;
 use crate::service::once::{Parked, Told, error_json, fingerprint, once, remember};
-use crate::service::{Answer, Cx, Fail};
+use crate::service::{Answer, Cx, Fail, Waits};
 use crate::store::{Stored, Tx, View};
 
 pub use routes::{
@@ -91,7 +92,7 @@ pub struct Reply {
     /// `Retry-After`, seconds.
     pub retry_after: Option<u32>,
     /// `Allow`, on 405.
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
     /// The answer comes from memory.
     pub replayed: bool,
     /// The request's key, repeated as proof (G12).
@@ -102,7 +103,7 @@ pub struct Reply {
     /// No answer yet: who keeps this gets it. A face that cannot wait says so by dropping it.
     pub hold: Option<Hold>,
     /// What the call waits as.
-    pub parked: Option<Parked>,
+    pub parked: Option<Box<Parked>>,
 }
 
 impl Reply {
@@ -156,7 +157,7 @@ impl Reply {
     pub fn wrong_method(call: &Call, allowed: &[&str]) -> Self {
         let allow = allowed.join(", ");
         let detail = format!("{} is not for {}; use {allow}", call.method, call.path());
-        Self { allow: Some(allow), key: call.key.clone(), ..Self::error(405, detail) }
+        Self { allow: Some(allow.into()), key: call.key.clone(), ..Self::error(405, detail) }
     }
 
     /// There is no such path. A verdict on the entry: it carries the key.
@@ -177,7 +178,7 @@ impl Reply {
         all.extend(self.key.clone().map(|k| (HEADER_ENTRY, k)));
         all.extend(self.replayed.then(|| (HEADER_REPLAYED, "true".to_owned())));
         all.extend(self.retry_after.map(|s| ("retry-after", s.to_string())));
-        all.extend(self.allow.clone().map(|a| ("allow", a)));
+        all.extend(self.allow.as_deref().map(|a| ("allow", a.to_owned())));
         all
     }
 
@@ -195,7 +196,7 @@ impl Reply {
         Self {
             replayed: told.replayed,
             key: key.map(str::to_owned),
-            parked: told.parked,
+            parked: told.parked.map(Box::new),
             content_type: told.content_type.unwrap_or(JSON),
             ..Self::json(told.status, told.body)
         }
@@ -298,7 +299,7 @@ fn of_call<'a>(cx: &Cx<'a>, call: &Call) -> Cx<'a> {
         past: call.past,
         late: call.late,
         waited: Duration::from_millis(call.waited_ms.unwrap_or(0)),
-        may_wait: cx.may_wait && !call.late,
+        waits: if call.late { Waits::Never } else { cx.waits },
         ..*cx
     }
 }
@@ -328,6 +329,16 @@ pub fn resume(
     remember(tx, cx.now, print_of(call).as_ref(), &told)?;
     queue::serve(tx, &cx)?;
     Ok(Some(Reply::told(told, call.key.as_deref())))
+}
+
+/// Whether a look at a checkout says something of what this call asks for.
+pub fn concerns_checkout(call: &Call) -> bool {
+    call.method == "POST" && call.path() == "/claims"
+}
+
+/// What that look says. It may take seconds: never inside a transaction.
+pub fn examine(checkout: &Checkout, call: &mut Call, now: Millis) {
+    call.examined = team::examine(checkout, call, now);
 }
 
 /// The caller of a parked call is gone.

@@ -1,4 +1,4 @@
-//! Release requests and the queue (peer_api.md, sections 8 and 9).
+//! Release requests and the queue (`peer_api`, sections 8 and 9).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::service::claims::queue;
 use crate::service::inbox::{request_row, request_view};
 use crate::service::once::{Parked, Told};
 use crate::service::requests::{self, File, PENDING, Respond};
-use crate::service::{Answer, Cx, Refusal};
+use crate::service::{Answer, Cx, Refusal, Waits};
 use crate::store::{EventRow, RequestFilter, RequestRow, Tx, View, WaiterRow, WaiterState};
 
 /// Requests of one list at most.
@@ -40,7 +40,7 @@ pub(super) fn file(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     };
     read!(form.done());
     let row = requests::file(tx, cx, &ask)?;
-    if row.decision == PENDING && ask.wait_seconds > 0 && cx.may_wait {
+    if row.decision == PENDING && ask.wait_seconds > 0 && cx.waits != Waits::Never {
         let wait = Duration::from_secs(ask.wait_seconds.unsigned_abs());
         return Ok(Told::parked(Parked { id: row.id, until: cx.now.plus(wait) }));
     }

@@ -1,11 +1,13 @@
 //! Claims, questions about them, repositories and sessions: the calls of seeds 002 and 004
-//! (peer_api.md, section 6).
+//! (`peer_api`, section 6).
 
+use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimItem, ClaimType, CreateClaims, Lock, Urgency, WAIT_SECONDS_MAX};
 use serde_json::{Value, json};
 
 use super::forms::Form;
-use super::{Matched, ok, to_json};
+use super::{Call, Examined, Matched, ok, to_json};
+use crate::checkout::{self, Checkout};
 use crate::service::claims::conflicts::{self, Question};
 use crate::service::claims::queue;
 use crate::service::claims::rows::{self, ROWS_MAX};
@@ -63,6 +65,22 @@ pub(super) fn create_claims(body: &[u8]) -> Result<CreateClaims, Told> {
     };
     form.done()?;
     Ok(ask)
+}
+
+/// What a look at a checkout says of the claims that a call asks for; `None`: it asks for none.
+pub(super) fn examine(checkout: &Checkout, call: &Call, now: Millis) -> Option<Examined> {
+    let ask = create_claims(&call.body).ok()?;
+    let items: Vec<_> = ask
+        .claims
+        .iter()
+        .map(|i| checkout::Examined { pattern: &i.pattern, symbols: i.symbols.as_deref() })
+        .collect();
+    let found = checkout.examine(ask.repo.as_deref(), &items, now);
+    let words = |o: &[&str]| o.iter().map(|w| (*w).to_owned()).collect();
+    Some(Examined {
+        refusal: found.refusal.map(|(why, options)| (why, words(options))),
+        warnings: found.warnings,
+    })
 }
 
 pub(super) fn claim(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
@@ -123,7 +141,7 @@ pub(super) fn list(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let active_only = form.flag("active_only").unwrap_or(true);
     let (engineer, module) = (form.maybe_name("engineer"), form.maybe_name("module"));
     let repo = form.maybe_name("repo");
-    let most = form.number("limit", 1, ROWS_MAX as i64);
+    let most = form.number("limit", 1, i64::try_from(ROWS_MAX).unwrap_or(i64::MAX));
     read!(form.done());
     let filter = TeamFilter {
         active_only,

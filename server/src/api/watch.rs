@@ -18,13 +18,12 @@ fn auth_mode(has_token: bool) -> &'static str {
 
 impl Reply {
     /// The name and kind of this server, as clients of seed 002 expect it.
-    pub fn meta(has_token: bool) -> Self {
+    pub fn meta(has_token: bool, has_checkout: bool) -> Self {
         let body = json!({
             "name": "multi-agent-coordination",
             "version": env!("CARGO_PKG_VERSION"),
             "auth_mode": auth_mode(has_token),
-            // A checkout belongs to a project, not to the server.
-            "repo_root_configured": false,
+            "repo_root_configured": has_checkout,
         });
         Self::json(200, body.to_string())
     }

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Ok(s) => s,
         Err(e) => return fail(&e, exit::CONFIG),
     };
-    log_to_stderr(&settings.log_level);
+    log_to_stderr(&settings.log_level, settings.log_json);
     match bind(&settings).and_then(coord_server::serve::Bound::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(&e, exit::DATA),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +22,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
 use super::Stop;
-use super::connections::{Connections, Seat};
+use super::connections::{Connections, Seat, Seating};
 use super::request_id::{HEADER_REQUEST, request_id};
 use super::streams::Streams;
 use super::timed_io::TimedIo;
@@ -49,6 +49,12 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 const STREAM_DRAIN_WITHIN: Duration = Duration::from_millis(500);
 /// A body over the limit is read on up to here, so that the client sees the 413 and not a reset.
 const SWALLOW_MAX: usize = 8 * BODY_BYTES_MAX;
+/// Pause in a burst of new connections.
+const BURST_PAUSE: Duration = Duration::from_millis(2);
+/// All places are taken by requests at work for so long: the next connection is told so,
+const FULL_WITHIN: Duration = Duration::from_millis(100);
+/// and those of this time, at once.
+const FULL_FOR: Duration = Duration::from_secs(1);
 /// Pause after the system refused a new connection (no descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -102,12 +108,13 @@ async fn accept(
     let instance = shared.engine.instance().to_owned();
     let router = Router::new().fallback(answer).with_state(shared);
     let mut open = tokio::task::JoinSet::new();
+    let mut turned_away = None;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
                     let _ = stream.set_nodelay(true);
-                    match table.seat(from.ip()) {
+                    match seat(&table, from.ip(), &mut turned_away).await {
                         Some(seat) => {
                             open.spawn(connection(stream, seat, router.clone(), stopped.clone()));
                         }
@@ -125,6 +132,29 @@ async fn accept(
     }
     drop(listener);
     let _ = timeout(DRAIN_WITHIN, async { while open.join_next().await.is_some() {} }).await;
+}
+
+/// A place for a new connection. In a burst the next ones wait, in the kernel's queue, until those
+/// that came first have asked.
+async fn seat(
+    table: &Arc<Connections>,
+    from: IpAddr,
+    turned_away: &mut Option<Instant>,
+) -> Option<Seat> {
+    let began = Instant::now();
+    loop {
+        match table.seat(from) {
+            Seating::Seat(seat) => return Some(seat),
+            // What was full just now, after a wait, is no burst.
+            Seating::Full if turned_away.is_some_and(|t| t.elapsed() < FULL_FOR) => return None,
+            Seating::Full if began.elapsed() >= FULL_WITHIN => {
+                *turned_away = Some(Instant::now());
+                return None;
+            }
+            Seating::Full | Seating::Soon => {}
+        }
+        sleep(BURST_PAUSE).await;
+    }
 }
 
 pub(super) async fn time_to_stop(stopped: &mut watch::Receiver<bool>) {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -19,6 +19,10 @@ const STREAMS_PER_ADDRESS_MAX: usize = 64;
 /// The same of connections whose request waits for its answer.
 const PARKED_MAX: usize = 2_000;
 const PARKED_PER_ADDRESS_MAX: usize = 500;
+
+/// A connection that came within this time asks in a moment; others wait for that rather than push it
+/// out.
+const ASKS_SOON: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Doing {
@@ -44,6 +48,17 @@ pub(super) struct Connections {
     places: Mutex<(u64, HashMap<u64, Place>)>,
 }
 
+/// What becomes of a new connection.
+pub(super) enum Seating {
+    /// It has a place.
+    Seat(Seat),
+    /// All places are taken by connections that came just now, and whose requests are on their way:
+    /// there will be one in a moment.
+    Soon,
+    /// Every other connection is at work.
+    Full,
+}
+
 /// One connection's place in the table; given back when dropped.
 pub(super) struct Seat {
     table: Arc<Connections>,
@@ -53,8 +68,8 @@ pub(super) struct Seat {
 }
 
 impl Connections {
-    /// A place for a new connection, or `None` when every other one is at work.
-    pub(super) fn seat(self: &Arc<Self>, from: IpAddr) -> Option<Seat> {
+    /// A place for a new connection.
+    pub(super) fn seat(self: &Arc<Self>, from: IpAddr) -> Seating {
         let mut guard = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, places) = &mut *guard;
         let ordinary =
@@ -66,20 +81,26 @@ impl Connections {
                 Doing::Nothing(since) => Some(since),
                 Doing::Work | Doing::Stream | Doing::Parked => None,
             };
-            let idle = places
+            let longest = places
                 .iter()
                 .filter(|(_, p)| !crowded || p.from == from)
                 .filter_map(|(n, p)| since(p).map(|t| (t, *n)))
-                .min()?;
-            if let Some(p) = places.remove(&idle.1) {
-                p.leave.notify_one();
+                .min();
+            match longest {
+                None => return Seating::Full,
+                Some((since, _)) if since.elapsed() < ASKS_SOON => return Seating::Soon,
+                Some((_, number)) => {
+                    if let Some(p) = places.remove(&number) {
+                        p.leave.notify_one();
+                    }
+                }
             }
         }
         *last += 1;
         let leave = Arc::new(Notify::new());
         let doing = Doing::Nothing(Instant::now());
         places.insert(*last, Place { from, doing, leave: Arc::clone(&leave) });
-        Some(Seat { table: Arc::clone(self), number: *last, leave })
+        Seating::Seat(Seat { table: Arc::clone(self), number: *last, leave })
     }
 
     fn change(&self, number: u64, f: impl FnOnce(&mut Place)) {
@@ -150,12 +171,29 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
+    impl Seating {
+        #[track_caller]
+        fn unwrap(self) -> Seat {
+            match self {
+                Self::Seat(seat) => seat,
+                Self::Soon | Self::Full => panic!("no place"),
+            }
+        }
+
+        fn is_none(&self) -> bool {
+            matches!(self, Self::Full)
+        }
+    }
+
     #[test]
     fn the_longest_idle_makes_way() {
         let table = Arc::new(Connections::default());
         let home: IpAddr = [127, 0, 0, 1].into();
         let seats: Vec<_> = (0..CONNECTIONS_MAX).map(|_| table.seat(home).unwrap()).collect();
         seats[0].busy();
+        // Those that came just now get time to ask.
+        assert!(matches!(table.seat(home), Seating::Soon));
+        std::thread::sleep(ASKS_SOON);
         let one_more = table.seat(home).unwrap();
         assert!(!table.places.lock().unwrap().1.contains_key(&seats[1].number));
         assert!(table.places.lock().unwrap().1.contains_key(&seats[0].number));
@@ -171,7 +209,7 @@ mod tests {
         let seats: Vec<_> = (0..PER_ADDRESS_MAX).map(|_| table.seat(far).unwrap()).collect();
         seats.iter().for_each(Seat::busy);
         assert!(table.seat(far).is_none());
-        assert!(table.seat([192, 0, 2, 2].into()).is_some());
+        table.seat([192, 0, 2, 2].into()).unwrap();
     }
 
     #[test]

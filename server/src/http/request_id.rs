@@ -1,4 +1,4 @@
-//! `X-Request-ID`: the caller's, or one of ours, on every answer (peer_api.md, section 3).
+//! `X-Request-ID`: the caller's, or one of ours, on every answer (`peer_api`, section 3).
 
 use coord_protocol::edge::Rng;
 

@@ -63,7 +63,7 @@ impl Document {
     pub fn accept(text: &str) -> Result<Self, BadDocument> {
         let tree = Tree::read(text)?;
         let read = Self::of(&tree, text)?;
-        let has = |name: &str| tree.entry(&tree.root, name).is_some();
+        let has = |name: &str| tree.root.entry(name).is_some();
         let has_list = has(SHARED_FILES) || has(SUGGESTED_SPLITS);
         if !has_list && !SECTIONS.into_iter().any(has) {
             return Err(bad("Ownership config must define `modules` or `areas`"));
@@ -154,7 +154,7 @@ fn owners(tree: &Tree, name: &str, area: &Node) -> Result<Arc<[String]>, BadDocu
 }
 
 fn is_hard(tree: &Tree, name: &str, area: &Node) -> Result<bool, BadDocument> {
-    let Some((_, severity)) = tree.entry(area, "severity") else { return Ok(false) };
+    let Some((_, severity)) = area.entry("severity") else { return Ok(false) };
     let word = tree.resolve(severity).scalar().unwrap_or_default().to_ascii_lowercase();
     match word.as_str() {
         "hard" => Ok(true),
@@ -328,10 +328,8 @@ suggested_splits:
         assert_eq!(no.to_string(), "Ownership config has more than 2000 patterns");
         // Paths behind aliases count each time.
         let list = "p,".repeat(100);
-        let mut text = format!("x: &p [{list}]\nmodules:\n");
-        for n in 0..21 {
-            text.push_str(&format!("  m{n}: {{paths: *p}}\n"));
-        }
+        let areas: String = (0..21).map(|n| format!("  m{n}: {{paths: *p}}\n")).collect();
+        let text = format!("x: &p [{list}]\nmodules:\n{areas}");
         assert!(Document::accept(&text).unwrap_err().to_string().contains("more than 2000"));
     }
 

@@ -1,11 +1,16 @@
 //! A document as claims look at it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use coord_protocol::resource::Resource;
 use coord_protocol::wire::Severity;
 
 use super::{Document, Index, Rule};
+
+/// Claims whose verdicts are kept: the same ones are asked about again and again, and a claim that
+/// reaches wide is compared with the whole document.
+const SEEN_MAX: usize = 500;
 
 /// A document as claims look at it. The empty one says nothing.
 #[derive(Debug, Default)]
@@ -14,6 +19,15 @@ pub struct Ownership {
     owned: Index<Arc<[String]>>,
     shared: Index<()>,
     splits: Index<()>,
+    seen: Mutex<HashMap<String, (Resource, Verdict)>>,
+}
+
+/// What a document says of a claim.
+#[derive(Debug, Clone, Copy)]
+struct Verdict {
+    severity: Severity,
+    is_shared: bool,
+    should_split: bool,
 }
 
 impl Ownership {
@@ -39,8 +53,17 @@ impl Ownership {
 
     /// How strict it is where a claim reaches: hard if it touches any hard path.
     pub fn severity(&self, claim: &Resource) -> Severity {
-        let hard = self.hard.near(claim).any(|(path, ())| path.overlap(claim).is_some());
-        if hard { Severity::Hard } else { Severity::Soft }
+        self.verdict(claim).severity
+    }
+
+    /// Whether a claim lies wholly inside an entry of `shared_files`.
+    pub fn is_shared(&self, claim: &Resource) -> bool {
+        self.verdict(claim).is_shared
+    }
+
+    /// Whether a claim lies wholly inside an entry of `suggested_splits`.
+    pub fn should_split(&self, claim: &Resource) -> bool {
+        self.verdict(claim).should_split
     }
 
     /// Who owns an area in which a claim lies wholly: sorted, each once.
@@ -53,14 +76,29 @@ impl Ownership {
         owners
     }
 
-    /// Whether a claim lies wholly inside an entry of `shared_files`.
-    pub fn is_shared(&self, claim: &Resource) -> bool {
-        self.shared.near(claim).any(|(entry, ())| entry.covers(claim))
+    fn verdict(&self, claim: &Resource) -> Verdict {
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // One text may be a pattern and a name: the resource decides.
+        if let Some((_, verdict)) = seen().get(claim.as_str()).filter(|(of, _)| of == claim) {
+            return *verdict;
+        }
+        let verdict = self.judge(claim);
+        let mut seen = seen();
+        if seen.len() >= SEEN_MAX {
+            seen.clear();
+        }
+        seen.insert(claim.as_str().to_owned(), (claim.clone(), verdict));
+        verdict
     }
 
-    /// Whether a claim lies wholly inside an entry of `suggested_splits`.
-    pub fn should_split(&self, claim: &Resource) -> bool {
-        self.splits.near(claim).any(|(entry, ())| entry.covers(claim))
+    fn judge(&self, claim: &Resource) -> Verdict {
+        let covers = |(entry, ()): &(Resource, ())| entry.covers(claim);
+        let is_hard = self.hard.near(claim).any(|(path, ())| path.overlap(claim).is_some());
+        Verdict {
+            severity: if is_hard { Severity::Hard } else { Severity::Soft },
+            is_shared: self.shared.near(claim).any(covers),
+            should_split: self.splits.near(claim).any(covers),
+        }
     }
 }
 
@@ -110,6 +148,24 @@ mod tests {
             assert_eq!(o.is_shared(&c(claim)), shared, "{claim}");
         }
         assert!(o.should_split(&c("src/big.ts")) && !o.should_split(&c("src/b.ts")));
+    }
+
+    #[test]
+    fn verdicts_that_are_kept_are_those_of_the_claim() {
+        let o = read("shared_files: ['app/[id]/**']\n");
+        let name = Resource::literal("app/[x]/p").unwrap();
+        for _ in 0..2 {
+            // A file's own name, and a pattern of the same letters.
+            assert!(!o.is_shared(&name) && !o.is_shared(&c("app/[x]/p")));
+            assert!(o.is_shared(&c("app/i/p")));
+        }
+        for n in 0..2 * SEEN_MAX {
+            assert_eq!(
+                o.is_shared(&c(&format!("app/{}/{n}", if n % 2 == 0 { "i" } else { "x" }))),
+                n % 2 == 0
+            );
+        }
+        assert!(o.seen.lock().unwrap().len() <= SEEN_MAX);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl<'t> Open<'t> {
     }
 
     fn added(&self, name: &str, entry: &Entry) -> Option<String> {
-        let Some((key, list)) = self.tree.entry(&self.tree.root, name) else {
+        let Some((key, list)) = self.tree.root.entry(name) else {
             return self.with_new_list(name, entry);
         };
         match &list.value {
@@ -172,7 +172,7 @@ impl<'t> Open<'t> {
         if !new.is_empty() && !new.ends_with('\n') {
             new.push_str(self.newline);
         }
-        new.push_str(&format!("{indent}{name}:{}", self.newline));
+        new.extend([indent, name, ":", self.newline]);
         new.push_str(&self.block(&format!("{indent}  "), entry));
         Some(new)
     }
@@ -184,7 +184,7 @@ impl<'t> Open<'t> {
         for (n, line) in entry.lines.iter().enumerate() {
             let dash = if n == 0 { "- " } else { "  " };
             let comment = if n == 0 { comment.as_str() } else { "" };
-            out.push_str(&format!("{indent}{dash}{line}{comment}{}", self.newline));
+            out.extend([indent, dash, line, comment, self.newline]);
         }
         out
     }
@@ -218,7 +218,7 @@ impl<'t> Open<'t> {
     }
 
     fn remove(&self, stays: &[bool]) -> Result<String, BadDocument> {
-        let list = self.tree.entry(&self.tree.root, SHARED_FILES).map(|(_, list)| list);
+        let list = self.tree.root.entry(SHARED_FILES).map(|(_, list)| list);
         let Some((list, Value::List(items))) = list.map(|l| (l, &l.value)) else {
             return Err(stuck(SHARED_FILES));
         };
@@ -292,7 +292,7 @@ fn rest<'a>(tree: &'a Tree, name: &str) -> Vec<&'a (Node, Node)> {
 
 /// The items of one list.
 fn items(tree: &Tree, name: &str) -> Vec<Node> {
-    match tree.entry(&tree.root, name).map(|(_, list)| &list.value) {
+    match tree.root.entry(name).map(|(_, list)| &list.value) {
         Some(Value::List(items)) => items.clone(),
         _ => Vec::new(),
     }

@@ -74,20 +74,20 @@ impl Tree {
         }
     }
 
-    /// The key and the value under a name, in this mapping.
-    pub(super) fn entry<'a>(&self, map: &'a Node, name: &str) -> Option<&'a (Node, Node)> {
-        let Value::Map(entries) = &map.value else { return None };
-        entries.iter().find(|(key, _)| key.scalar() == Some(name))
-    }
-
     /// What stands under a name, if something does.
     pub(super) fn get<'a>(&'a self, map: &'a Node, name: &str) -> Option<&'a Node> {
-        let value = self.resolve(&self.entry(map, name)?.1);
+        let value = self.resolve(&map.entry(name)?.1);
         (value.value != Value::Null).then_some(value)
     }
 }
 
 impl Node {
+    /// The key and the value under a name, in this mapping.
+    pub(super) fn entry(&self, name: &str) -> Option<&(Self, Self)> {
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().find(|(key, _)| key.scalar() == Some(name))
+    }
+
     /// The text of a scalar.
     pub(super) fn scalar(&self) -> Option<&str> {
         match &self.value {
@@ -334,10 +334,9 @@ mod tests {
     fn aliases_are_followed_and_never_expanded() {
         let tree = read("a: &x [p]\nb: *x\n");
         assert_eq!(tree.get(&tree.root, "a"), tree.get(&tree.root, "b"));
-        let mut bomb = "a0: &a0 [x, x]\n".to_owned();
-        for n in 1..60 {
-            bomb.push_str(&format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1));
-        }
+        let line = |n: u32| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1);
+        let bomb: String =
+            ["a0: &a0 [x, x]\n".to_owned()].into_iter().chain((1..60).map(line)).collect();
         assert!(read(&bomb).get(&read(&bomb).root, "a59").is_some());
         assert!(Tree::read("a: &a [*a]\n").is_ok());
     }

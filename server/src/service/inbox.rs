@@ -1,4 +1,4 @@
-//! What a session is asked, and what happened around its claims: it polls this (peer_api.md, 6.7).
+//! What a session is asked, and what happened around its claims: it polls this (`peer_api`, 6.7).
 
 use serde_json::{Value, json};
 

@@ -58,10 +58,20 @@ pub struct Cx<'a> {
     pub waited: Duration,
     /// The answer is for this workstation alone: the server will settle it later (G27).
     pub provisional: bool,
-    /// Whoever asks can be kept waiting for the answer.
-    pub may_wait: bool,
-    /// It waits without a connection, and has to say now and then that it is still there.
-    pub polls: bool,
+    /// Whether whoever asks can be kept waiting for the answer.
+    pub waits: Waits,
+}
+
+/// Whether whoever asks can be kept waiting for an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Waits {
+    /// It is answered at once.
+    #[default]
+    Never,
+    /// On a connection: when it leaves, that is noticed.
+    Connected,
+    /// Without one: it has to say now and then that it is still there.
+    Polling,
 }
 
 impl<'a> Cx<'a> {
@@ -76,8 +86,7 @@ impl<'a> Cx<'a> {
             late: false,
             waited: Duration::ZERO,
             provisional: false,
-            may_wait: false,
-            polls: false,
+            waits: Waits::Never,
         }
     }
 }

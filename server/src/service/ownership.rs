@@ -28,13 +28,13 @@ impl Action {
 }
 
 /// What of a document has to do with a wish: a refusal.
-fn refused(e: BadDocument) -> Refusal {
+fn refused(e: &BadDocument) -> Refusal {
     Refusal::new(400, e.to_string())
 }
 
 /// Stores a document; says how many path rules it has.
 pub fn set(tx: &Tx<'_>, cx: &Cx<'_>, text: &str) -> Answer<usize> {
-    let document = Document::accept(text).map_err(refused)?;
+    let document = Document::accept(text).map_err(|e| refused(&e))?;
     tx.set_ownership(text, cx.now)?;
     Ok(document.rules.len())
 }
@@ -61,7 +61,7 @@ pub fn promote(
         Action::SharedFile => add_shared(&text, pattern, None),
         Action::Split => add_split(&text, &Split { pattern, suggested_at: &suggested_at, note }),
     };
-    let Some(new) = done.map_err(refused)? else { return Ok(text) };
+    let Some(new) = done.map_err(|e| refused(&e))? else { return Ok(text) };
     tx.set_ownership(&new, cx.now)?;
     Ok(new)
 }

@@ -15,6 +15,7 @@ mod migrate;
 mod ownership;
 mod requests;
 mod sessions;
+mod team_claims;
 mod team_events;
 mod todos;
 mod waiters;
@@ -31,7 +32,7 @@ use rusqlite::types::ValueRef;
 
 pub use applied::Applied;
 pub use attempts::{AttemptRow, Hot, HotSpot, ResolvedOn};
-pub use claims::{ClaimRow, RepoRow, TeamFilter};
+pub use claims::ClaimRow;
 pub use feed::{Changed, Changes, RowMap, Scope};
 pub use guard::{
     OpenError, Store, be_patient_for, is_damage, is_file_damaged, open_disposable, open_in_memory,
@@ -42,6 +43,7 @@ pub use messages::{Mailboxes, Page};
 pub use migrate::{SCHEMA_VERSION, migrate};
 pub use requests::{RequestFilter, RequestRow};
 pub use sessions::ENDED;
+pub use team_claims::{RepoRow, TeamFilter};
 pub use team_events::EventRow;
 pub use waiters::{WaiterItem, WaiterRow, WaiterState};
 pub use webhooks::{DeliveryRow, DueDelivery};

@@ -1,13 +1,19 @@
 //! What the files of each language declare.
 
+#[cfg(all(feature = "typescript", feature = "javascript"))]
 mod bounds;
 mod built_in;
+#[cfg(feature = "go")]
 mod go;
 #[cfg(feature = "all-languages")]
 mod more;
+#[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "rust")]
 mod rust;
+#[cfg(all(feature = "typescript", feature = "javascript"))]
 mod script;
+#[cfg(feature = "typescript")]
 mod words;
 
 use coord_symbols::{Declarations, declarations, language_of};

@@ -12,6 +12,7 @@ mod report;
 mod sides;
 mod work;
 
+use coord_tests::bins::bin;
 use coord_tests::peer;
 
 use load::run;
@@ -24,6 +25,8 @@ const LEVELS: [usize; 3] = [0, 1_000, 10_000];
 
 fn main() {
     let Some(programs) = peer::programs("the bench team") else { return };
+    // Builds our server if need be, before a clock runs.
+    bin("coord-server");
     let mut report = Report::default();
     for live in LEVELS {
         for kind in [Kind::Ours, Kind::Theirs] {

@@ -16,6 +16,7 @@ struct Figures {
     p50: f64,
     p99: f64,
     n: usize,
+    failed: usize,
 }
 
 /// Prints what one side needed to get ready.
@@ -48,7 +49,7 @@ impl Report {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let per_second = load.n as f64 / load.busy.as_secs_f64();
         let (p50, p99) = (ms(load.took.at(0.5)), ms(load.took.at(0.99)));
-        let figures = Figures { per_second, p50, p99, n: load.n };
+        let figures = Figures { per_second, p50, p99, n: load.n, failed: load.failed };
         self.figures.insert((work, connections, live, kind), figures);
     }
 
@@ -56,7 +57,7 @@ impl Report {
     pub(crate) fn print_level(&self, live: usize) {
         println!("\n{live} live claims; latencies in ms, over connections that stay");
         println!(
-            "{:18} {:>5} | {:>9} {:>8} {:>8} | {:>8} {:>9} {:>9} {:>5} | {:>7} {:>7} {:>7}",
+            "{:18} {:>5} | {:>9} {:>8} {:>8} | {:>8} {:>9} {:>9} {:>5} {:>6} | {:>7} {:>7} {:>7}",
             "",
             "conns",
             "ours/s",
@@ -66,13 +67,14 @@ impl Report {
             "p50",
             "p99",
             "n",
+            "failed",
             "rate x",
             "p50 x",
             "p99 x"
         );
         for ((work, connections, ours), theirs) in self.pairs(live) {
             println!(
-                "{:18} {connections:5} | {:9.0} {:8.3} {:8.3} | {:8.1} {:9.1} {:9.1} {:5} | {:7.0} {:7.0} {:7.0}",
+                "{:18} {connections:5} | {:9.0} {:8.3} {:8.3} | {:8.1} {:9.1} {:9.1} {:5} {:6} | {:7.1} {:7.1} {:7.1}",
                 work.name(),
                 ours.per_second,
                 ours.p50,
@@ -81,6 +83,7 @@ impl Report {
                 theirs.p50,
                 theirs.p99,
                 theirs.n,
+                theirs.failed,
                 ours.per_second / theirs.per_second,
                 theirs.p50 / ours.p50,
                 theirs.p99 / ours.p99,

@@ -145,7 +145,7 @@ fn requests_are_counted_by_route_method_and_status() {
         s.ask(Ask::new("POST", "/api/coord/locks").body("{")).refused(400);
         let m = Metrics::of(s);
         assert_eq!(m.requests("GET", "/health", 200), 1);
-        assert_eq!(m.requests("GET", "/api/coord/locks/*", 404), 2);
+        assert_eq!(m.requests("GET", "/api/coord/locks/{id}", 404), 2);
         assert_eq!(m.requests("PATCH", "/api/coord/locks", 405), 1);
         for status in [201, 409, 400] {
             assert_eq!(m.requests("POST", "/api/coord/locks", status), 1, "{status}");

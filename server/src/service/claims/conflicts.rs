@@ -6,9 +6,9 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::Severity;
 use serde::Serialize;
 
+use super::items::read_pattern;
 use super::judge::{Wish, look};
 use super::queue::{Place, before};
-use super::team::read_pattern;
 use crate::service::{Answer, Cx, Refusal, areas, fields};
 use crate::store::{ClaimRow, Stored, View};
 
@@ -96,8 +96,7 @@ fn one(
     let who = Who { session, engineer: Some(q.engineer) };
     let wish = Wish { project: q.project, who, resource, symbols: None, hard };
     let found = look(view, cx, &wish)?;
-    let is_mine =
-        |row: &ClaimRow| row.who().is(&who) || q.sessions.iter().any(|s| *s == row.session_id);
+    let is_mine = |row: &ClaimRow| row.who().is(&who) || q.sessions.contains(&row.session_id);
     let others = found.in_the_way.iter().map(|(met, _)| met).filter(|met| is_mine(&met.row));
     let own: Vec<&ClaimRow> = found.own.iter().chain(others.map(|met| &met.row)).collect();
     let partner = |id: &str| {

@@ -3,6 +3,7 @@
 
 mod circle;
 pub mod conflicts;
+mod items;
 mod judge;
 mod lock;
 pub mod queue;
@@ -21,10 +22,11 @@ use serde_json::json;
 use super::{Answer, Cx, Refusal, fields, requests, sessions};
 use crate::store::{ClaimRow, Paged, Room, Stored, Tx, View, json_len};
 
+pub(super) use items::read_pattern;
 pub(super) use judge::{Met, standing_of};
 pub(super) use lock::checked;
 pub use lock::{Claimed, claim};
-pub(super) use team::{Granting, others_allow, read_pattern};
+pub(super) use team::{Granting, others_allow};
 
 /// Why a claim ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

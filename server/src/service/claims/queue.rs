@@ -8,15 +8,17 @@ use std::time::Duration;
 use coord_protocol::claim::{self, Pair, Side};
 use coord_protocol::lease::Standing;
 use coord_protocol::resource::Resource;
+use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimsAnswer, CreateClaims, Urgency};
 use serde_json::json;
 
 use super::circle;
+use super::items::{self, Item};
 use super::judge::{Wish, standing_of};
 use super::refused::{self, Obstacle};
-use super::team::{self, Attempt, Item, Made, attempt, who, wish_of};
+use super::team::{Attempt, Made, attempt, who, wish_of};
 use super::{End, end};
-use crate::service::{Answer, Cx, Refusal, events};
+use crate::service::{Answer, Cx, Refusal, Waits, events};
 use crate::store::{ClaimRow, Stored, Tx, View, WaiterRow, WaiterState};
 
 /// A waiter without a connection is served so long after it was last heard.
@@ -133,7 +135,7 @@ pub(super) fn enter(
         state: WaiterState::Waiting,
         enqueued_at: cx.now,
         expires_at: until,
-        alive_until: cx.polls.then(|| cx.now.plus(ALIVE_FOR)),
+        alive_until: alive_until(cx),
         decided_at: None,
         granted: Vec::new(),
         answer: Some(json!(answer).to_string()),
@@ -144,6 +146,11 @@ pub(super) fn enter(
     }
     tx.set_targets(&id, &targets)?;
     Ok(Made::Waits(id, until))
+}
+
+/// How long a waiter counts as there without a word of its own.
+fn alive_until(cx: &Cx<'_>) -> Option<Millis> {
+    (cx.waits == Waits::Polling).then(|| cx.now.plus(ALIVE_FOR))
 }
 
 fn targets_of(blocked: &[Obstacle]) -> Vec<String> {
@@ -166,9 +173,9 @@ pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, known: WaiterRow) -> Answer<Made> 
         WaiterState::Waiting => Ok(Made::Waits(known.id, known.expires_at)),
         WaiterState::Left if known.expires_at > cx.now && known.granted.is_empty() => {
             let Some(ask) = wish_of(&known) else { return Ok(told(&known)) };
-            let Ok(items) = team::read(tx, cx, &ask)? else { return Ok(told(&known)) };
+            let Ok(items) = items::read(tx, cx, &ask)? else { return Ok(told(&known)) };
             let (id, until) = (known.id.clone(), known.expires_at);
-            let alive_until = cx.polls.then(|| cx.now.plus(ALIVE_FOR));
+            let alive_until = alive_until(cx);
             tx.put_waiter(&WaiterRow {
                 state: WaiterState::Waiting,
                 alive_until,
@@ -180,7 +187,9 @@ pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, known: WaiterRow) -> Answer<Made> 
             let blocking: Vec<String> = known.blocking_claim_id.into_iter().collect();
             tx.set_targets(&id, &blocking)?;
             // What it waited for may be over by now.
-            blocking.iter().for_each(|b| tx.note_freed(b));
+            for claim in &blocking {
+                tx.note_freed(claim);
+            }
             Ok(Made::Waits(id, until))
         }
         _ => Ok(told(&known)),
@@ -303,7 +312,7 @@ fn serve_one(tx: &Tx<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Stored<Option<Served>> 
         leave(tx, cx, w, WaiterState::Left)?;
         return Ok(None);
     };
-    let items = match team::read(tx, cx, &ask)? {
+    let items = match items::read(tx, cx, &ask)? {
         Ok(items) => items,
         Err(bad) => {
             tx.set_waiter_answer(&w.id, &json!(bad).to_string())?;

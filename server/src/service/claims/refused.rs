@@ -5,8 +5,9 @@ use coord_protocol::wire::{
     ClaimConflict, ClaimsAnswer, ConflictingClaim, CreateClaims, Severity, SymbolOverlap,
 };
 
+use super::items::Item;
 use super::judge::Met;
-use super::team::{Item, late, who};
+use super::team::{late, who};
 use crate::service::{Cx, Notice, fields, hotspots, settle};
 use crate::store::{ClaimRow, Stored, Tx, WaiterRow};
 

@@ -137,6 +137,7 @@ CREATE TABLE blocked_attempt (
   created_at   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX blocked_attempt_claim ON blocked_attempt (claim_id, seq);
+CREATE INDEX blocked_attempt_resource ON blocked_attempt (resource, created_at);
 CREATE INDEX blocked_attempt_at ON blocked_attempt (created_at);
 
 -- The ownership document, as text; one row at most.
