@@ -28,6 +28,15 @@ pub fn adopted_id(generation: &str, offset: u64) -> Uuid {
     Uuid::new_v5(&ADOPTED_LINES, format!("{generation}:{offset}").as_bytes())
 }
 
+/// Name space of the ids of things that one request makes beside its first.
+const PARTS: Uuid = Uuid::from_u128(0x1d6a_9e34_7c0b_5b52_8f1e_33a0_c4d2_6e19);
+
+/// The id of the `at`th thing that a request makes: a function of the request's id, so that it is the
+/// same where the request is done provisionally and where it is done in the end.
+pub fn part_id(request: &Uuid, at: usize) -> Uuid {
+    Uuid::new_v5(&PARTS, format!("{request}:{at}").as_bytes())
+}
+
 /// Reads the value of an `Idempotency-Key` header: a quoted string as the IETF draft has it, or the
 /// bare text. `None` when it is empty, too long, or holds anything but printable ASCII.
 pub fn parse_key(header: &str) -> Option<&str> {
@@ -42,6 +51,13 @@ pub fn parse_key(header: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_have_ids_of_their_own() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(part_id(&a, 1), part_id(&a, 1));
+        assert!(part_id(&a, 1) != part_id(&a, 2) && part_id(&a, 1) != part_id(&b, 1));
+    }
 
     #[test]
     fn v7_sorts_by_time_and_says_its_version() {

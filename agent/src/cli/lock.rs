@@ -18,6 +18,7 @@ use super::generation::generation;
 use super::reading::{Query, encode, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
+use crate::ui::claim_words;
 use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
@@ -250,7 +251,7 @@ pub(super) fn row(l: &Lock) -> String {
         "{}  {}  {}  {}  {until}{why}{half}",
         l.id,
         line(&l.project_key),
-        line(&l.resource),
-        line(&l.session_id)
+        claim_words::name(l),
+        line(l.team.as_deref().map_or(&l.session_id, |t| &t.engineer))
     )
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, each with its arguments and what it does.
 
+mod claims;
 mod component;
 mod coordination;
 mod decision;
@@ -56,7 +57,8 @@ Examples:
   coord msg send ALL \"Deploy at 5\" \"Please hold merges\"
   coord msg inbox                          what others wrote to you
   coord todo add \"Update the runbook\" --project acme/app
-  coord lock claim acme/app 'src/api/**' \"Adding endpoints\"
+  coord claim src/auth/login.ts --description \"new login form\"
+  coord lock claim acme/app deploy:prod \"Release 0.3\"
   coord component set acme/app server deployed --version 0.3.0
   coord sync                               send what is queued, read what is new
 
@@ -74,7 +76,27 @@ enum Verb {
     /// Todos: durable until marked done
     #[command(subcommand)]
     Todo(todo::Verb),
-    /// Locks on files, globs and named resources
+    /// Claim files before you work on them; refused with status 10 while somebody else holds any
+    Claim(claims::claim::Args),
+    /// May these files be worked on? Status 10 when somebody else holds any of them
+    Conflicts(claims::list::ConflictArgs),
+    /// List claims
+    Claims(claims::list::ListArgs),
+    /// Release claims
+    Release(claims::ends::ReleaseArgs),
+    /// Go on with a claim for some hours more
+    Extend(claims::ends::ExtendArgs),
+    /// Ask holders of claims to let go, and answer those who ask
+    #[command(subcommand)]
+    Request(claims::request::Verb),
+    /// Who waits for what
+    Queue(claims::queue::Args),
+    /// Who owns which area, and what is shared there
+    #[command(subcommand)]
+    Owners(claims::owners::Verb),
+    /// What is refused most often
+    Hotspots(claims::hotspots::Args),
+    /// Locks on one file for minutes, and on things that are no files
     #[command(subcommand)]
     Lock(lock::Verb),
     /// States of named components
@@ -219,6 +241,15 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         Verb::Status(a) => status::run(cx, &a),
         Verb::Msg(v) => msg::run(cx, v),
         Verb::Todo(v) => todo::run(cx, v),
+        Verb::Claim(a) => claims::claim::run(cx, a),
+        Verb::Conflicts(a) => claims::list::conflicts(cx, &a),
+        Verb::Claims(a) => claims::list::list(cx, &a),
+        Verb::Release(a) => claims::ends::release(cx, &a),
+        Verb::Extend(a) => claims::ends::extend(cx, &a),
+        Verb::Request(v) => claims::request::run(cx, v),
+        Verb::Queue(a) => claims::queue::run(cx, a),
+        Verb::Owners(v) => claims::owners::run(cx, v),
+        Verb::Hotspots(a) => claims::hotspots::run(cx, a),
         Verb::Lock(v) => lock::run(cx, v),
         Verb::Component(v) => component::run(cx, v),
         Verb::Workflow(v) => workflow::run(cx, v),

@@ -50,7 +50,28 @@ pub(super) fn ask_as<T: DeserializeOwned>(
     path: &str,
     leave: Leave,
 ) -> Result<(T, Value), CliError> {
-    let (status, value) = answer(cx, path, leave)?;
+    let (status, text) = answer(cx, path, leave)?;
+    typed(status, &text)
+}
+
+/// Asks the server itself: what it writes down that somebody looked is not the copy's to do.
+pub(super) fn ask_server<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+) -> Result<(T, Value), CliError> {
+    see_off(cx);
+    let (status, text) = of_server(cx, path, Leave::Anybody)?;
+    typed(status, &text)
+}
+
+/// Reads a text that is no JSON: its status, and what came.
+pub(super) fn read_text(cx: &Context, path: &str) -> Result<(u16, String), CliError> {
+    see_off(cx);
+    answer(cx, path, Leave::Anybody)
+}
+
+fn typed<T: DeserializeOwned>(status: u16, text: &str) -> Result<(T, Value), CliError> {
+    let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
     if status != 200 {
         return Err(refused(status, &value, "refused"));
     }
@@ -63,13 +84,13 @@ pub(super) fn ask_as<T: DeserializeOwned>(
 
 /// Pulls what is new, if the breaker allows, and answers from the copy here. Where there is none, or
 /// the server has no feed, the server itself is asked.
-fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliError> {
+fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, String), CliError> {
     let Some(standin) = cx.standin() else { return of_server(cx, path, leave) };
     let unheard = match cx.pull(&standin, READ_BUDGET, leave) {
         Ok(()) => None,
         Err(Unheard::Unsupported | Unheard::Replica(_)) => return of_server(cx, path, leave),
         Err(Unheard::Refused(status, body)) => {
-            return Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)));
+            return Ok((status, String::from_utf8_lossy(&body).into_owned()));
         }
         Err(e) => Some(e),
     };
@@ -80,8 +101,7 @@ fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliErr
                 // Asked twice in one command: the first time counts.
                 let _ = cx.stale.set(Stale { age: known.age, why: why.to_string() });
             }
-            let value = serde_json::from_str(&known.reply.body).unwrap_or(Value::Null);
-            Ok((known.reply.status, value))
+            Ok((known.reply.status, known.reply.body))
         }
         // The beginning of a long feed was read; the rest comes with the next looks.
         (Ok(None), None | Some(Unheard::More)) => of_server(cx, path, leave),
@@ -103,7 +123,7 @@ pub(super) fn said<T: DeserializeOwned>(cx: &Context, path: &str) -> Option<T> {
 }
 
 /// Asks the server itself.
-fn of_server(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), CliError> {
+fn of_server(cx: &Context, path: &str, leave: Leave) -> Result<(u16, String), CliError> {
     let breaker = cx.breaker();
     if let May::Rest(left, why) = breaker.ask(leave) {
         return Err(away(cx, &Unheard::Resting { left, why }.to_string()));
@@ -124,7 +144,7 @@ fn of_server(cx: &Context, path: &str, leave: Leave) -> Result<(u16, Value), Cli
         return Err(away(cx, &why));
     }
     breaker.succeeded();
-    Ok((answer.status, answer.json().unwrap_or(Value::Null)))
+    Ok((answer.status, String::from_utf8_lossy(&answer.body).into_owned()))
 }
 
 fn away(cx: &Context, why: &str) -> CliError {

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use coord_protocol::wire::{ClaimKind, Lock, Session, Status};
 use serde_json::{Value, json};
 
-use super::reading::{Query, count, in_queue, read};
+use super::reading::{Query, count, count_of, in_queue, read};
 use super::writing::waiting_here;
 use crate::context::Context;
 use crate::outbox::dead;
+use crate::ui::claim_words;
 use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
@@ -34,6 +35,9 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     section(&mut out, "locks", locks, |l| {
         if a.verbose { lock_in_full(l) } else { super::lock::row(l) }
     });
+    if let Some(asked) = asked_for(cx, &s.active_locks) {
+        out.push(asked);
+    }
     let components = (&s.recent_components[..], &raw["recent_components"]);
     section(&mut out, "components", components, super::component::row);
     let workflows = (&s.active_workflows[..], &raw["active_workflows"]);
@@ -59,6 +63,20 @@ pub(super) fn run(cx: &Context, a: &Args) -> Result<Report, CliError> {
     }
     let json = json!({"session": cx.session.id, "server": cx.base, "waiting": waiting, "dead": dead, "status": raw});
     Ok(Report::new(out.join("\n"), json))
+}
+
+/// Open requests for claims of this session; `None`: there are none, or nothing is known of them.
+fn asked_for(cx: &Context, held: &[Lock]) -> Option<String> {
+    let mine = |l: &&Lock| l.team.as_deref().is_some_and(|t| t.engineer == cx.session.id);
+    let cut =
+        held.iter().filter(mine).filter(|l| l.team.as_deref().is_some_and(|t| t.ttl_shortened));
+    match cut.count() {
+        0 => None,
+        n => Some(format!(
+            "the release of {} of yours is asked for: `coord request inbox`",
+            count_of(n, "claim")
+        )),
+    }
 }
 
 /// Rows under a title. `raw` is the same list as it came: it says which of them only wait here.
@@ -101,8 +119,8 @@ fn lock_in_full(l: &Lock) -> String {
     format!(
         "{}  {}\n    holder: {}\n    for: {}\n    ends: {until}",
         line(&l.project_key),
-        line(&l.resource),
-        line(&l.session_id),
+        claim_words::name(l),
+        line(l.team.as_deref().map_or(&l.session_id, |t| &t.engineer)),
         brief(l.description.as_deref().unwrap_or("(not said)")),
     )
 }

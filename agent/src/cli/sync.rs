@@ -21,6 +21,7 @@ use crate::outbox::news::{self, Item, News, Outcome, notable};
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::{Breaker, Leave, short_hash};
 use crate::remote::local::LOCAL;
+use crate::ui::claim_words;
 use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report, say_now};
 
@@ -179,11 +180,14 @@ fn carry_over(cx: &Context) -> Result<Carried, CliError> {
 fn settled_claims(applied: &[Settled]) -> Vec<String> {
     let items: Vec<Item> = applied.iter().map(|s| news::item(s, true)).collect();
     let held: HashSet<&str> = notable(&items).into_iter().map(|i| i.id.as_str()).collect();
+    let back = items.iter().filter(|i| i.outcome == Outcome::Released);
+    let back: Vec<&str> = back.flat_map(|i| i.words.split(' ')).collect();
     let claims = applied.iter().zip(&items).filter(|(s, _)| keep::is_claim(&s.request));
     claims
         .map(|(s, item)| {
             if held.contains(item.id.as_str()) {
-                super::lock::granted(&s.answer)
+                claim_words::granted(&claim_words::without(&s.answer, |id| back.contains(&id)))
+                    .unwrap_or_else(|| super::lock::granted(&s.answer))
             } else {
                 format!("granted, and given back since: {}", line(&item.words))
             }

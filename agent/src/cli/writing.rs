@@ -12,6 +12,7 @@ use crate::outbox::append::AppendError;
 use crate::outbox::view;
 use crate::remote::breaker::Leave;
 use crate::send::{Fate, TRY_BUDGET, fate_in};
+use crate::ui::claim_words;
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report, in_words, say_now};
 
@@ -32,9 +33,31 @@ pub(super) struct WriteArgs {
     /// When the server is away: wait as long as it asks, try once more, then queue
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    once: OnceArg,
+}
+
+/// The id of an intent.
+#[derive(Debug, Default, Args)]
+pub(super) struct OnceArg {
     /// Make a repeated command one intent: the same id has its effect once
     #[arg(long = "id", id = "intent_id", value_name = "UUID")]
     id: Option<uuid_text::UuidText>,
+}
+
+impl OnceArg {
+    /// Puts the id into a write, if there is one.
+    pub(super) fn name(&self, request: &mut Request) {
+        if let Some(id) = &self.id {
+            request.id = Some(id.0.clone());
+        }
+    }
+}
+
+impl From<OnceArg> for WriteArgs {
+    fn from(once: OnceArg) -> Self {
+        Self { wait: false, once }
+    }
 }
 
 /// A UUID as an argument.
@@ -65,12 +88,20 @@ pub(super) fn send(
     what: &str,
     done: impl FnOnce(&Value) -> String,
 ) -> Result<Report, CliError> {
-    if let Some(id) = &args.id {
-        request.id = Some(id.0.clone());
-    }
+    args.once.name(&mut request);
     let id = request.id.clone().unwrap_or_default();
     let fate = if args.wait { patiently(cx, &request) } else { cx.write(&request, TRY_BUDGET) };
-    match fate.map_err(|e| not_kept(&e, &request))? {
+    told(fate.map_err(|e| not_kept(&e, &request))?, &id, what, done)
+}
+
+/// Says what became of a write.
+pub(super) fn told(
+    fate: Fate,
+    id: &str,
+    what: &str,
+    done: impl FnOnce(&Value) -> String,
+) -> Result<Report, CliError> {
+    match fate {
         Fate::Done { answer, replayed } => {
             let report = Report::new(
                 done(&answer),
@@ -145,7 +176,9 @@ pub(super) fn not_kept(e: &AppendError, request: &Request) -> CliError {
 
 /// The server said no.
 pub(super) fn refused(status: u16, answer: &Value, what: &str) -> CliError {
-    let said = answer.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
+    let said = answer.get("detail").and_then(Value::as_str).map(str::to_owned);
+    let said = said.or_else(|| claim_words::refusal(answer));
+    let said = said.as_deref().unwrap_or("no reason given");
     let held = status == 409 && answer.get("conflicts").is_some();
     let fact = |name: &str| answer.get(name).is_some();
     let code = match status {

@@ -4,6 +4,7 @@ pub mod env;
 pub mod file;
 pub mod identity;
 pub mod paths;
+pub mod pattern;
 pub mod project;
 pub mod session;
 

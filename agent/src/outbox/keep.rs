@@ -8,6 +8,8 @@ use super::disk::Disk;
 use super::drain::Settled;
 
 const LOCKS: &str = "/api/coord/locks";
+/// Team claims (seed 002).
+const CLAIMS: &str = "/claims";
 
 /// What became of a write that cannot be sent now.
 #[derive(Debug, Clone)]
@@ -55,13 +57,82 @@ pub fn queue_unjudged(outbox: &dyn Disk, request: &Request) -> Result<Kept, Appe
     append(outbox, &Request { unjudged: true, ..request.clone() }).map(|()| Kept::Queued)
 }
 
-/// Whether a write grants or ends claims.
+/// Whether a write grants, changes or ends claims.
 pub fn concerns_claims(request: &Request) -> bool {
-    let one_of_them = matches!(request.method, Method::Delete | Method::Patch);
-    is_claim(request) || (one_of_them && request.path.starts_with(LOCKS))
+    let extends = request.method == Method::Patch && request.path.starts_with(LOCKS)
+        || request.method == Method::Post && segments(request).ends_with(&["extend"]);
+    is_claim(request) || ends_claims(request) || extends
 }
 
-/// Whether a write asks for a claim: it means something here before the server has seen it.
+/// Whether a write asks for claims: it means something here before the server has seen it.
 pub fn is_claim(request: &Request) -> bool {
-    request.method == Method::Post && request.path == LOCKS
+    request.method == Method::Post && matches!(route(request), LOCKS | CLAIMS)
+}
+
+/// Whether a write gives claims back.
+pub fn ends_claims(request: &Request) -> bool {
+    match (request.method, segments(request).as_slice()) {
+        (Method::Delete, ["api", "coord", "locks", ..] | ["claims", _])
+        | (Method::Post, ["claims", "release"] | ["sessions", _, "release"]) => true,
+        (Method::Post | Method::Put | Method::Patch | Method::Delete, _) => false,
+    }
+}
+
+/// The team claims that a write gives back by their ids.
+pub fn named_ends(request: &Request) -> Vec<String> {
+    match (request.method, segments(request).as_slice()) {
+        (Method::Delete, ["claims", id]) => vec![(*id).to_owned()],
+        (Method::Post, ["claims", "release"]) => {
+            let ids = request.body.as_ref().and_then(|b| b.get("claim_ids")?.as_array());
+            let ids = ids.into_iter().flatten().filter_map(Value::as_str);
+            ids.map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The path without its query.
+fn route(request: &Request) -> &str {
+    request.path.split('?').next().unwrap_or_default()
+}
+
+fn segments(request: &Request) -> Vec<&str> {
+    route(request).trim_start_matches('/').split('/').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_concerns_claims() {
+        let of = |method, path: &str| Request::new(method, path, None);
+        for (method, path, claim, concerns) in [
+            (Method::Post, "/api/coord/locks", true, true),
+            (Method::Post, "/claims?rows=true", true, true),
+            (Method::Post, "/claims", true, true),
+            (Method::Delete, "/api/coord/locks?release_all=true", false, true),
+            (Method::Patch, "/api/coord/locks/x", false, true),
+            (Method::Delete, "/claims/x?engineer=y", false, true),
+            (Method::Post, "/claims/release", false, true),
+            (Method::Post, "/claims/x/extend", false, true),
+            (Method::Post, "/sessions/A%2Fx/release", false, true),
+            (Method::Post, "/requests", false, false),
+            (Method::Delete, "/requests/x", false, false),
+            (Method::Post, "/api/coord/todos", false, false),
+        ] {
+            assert_eq!(is_claim(&of(method, path)), claim, "{path}");
+            assert_eq!(concerns_claims(&of(method, path)), concerns, "{path}");
+        }
+    }
+
+    #[test]
+    fn which_claims_a_release_names() {
+        let body = json!({"claim_ids": ["a", "b"]});
+        let many = Request::new(Method::Post, "/claims/release", Some(body));
+        assert_eq!(named_ends(&many), ["a", "b"]);
+        assert_eq!(named_ends(&Request::new(Method::Delete, "/claims/a?engineer=x", None)), ["a"]);
+        assert!(named_ends(&Request::new(Method::Post, "/claims", None)).is_empty());
+    }
 }

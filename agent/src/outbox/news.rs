@@ -9,7 +9,6 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use coord_protocol::request::Method;
 use coord_protocol::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,10 +16,11 @@ use serde_json::Value;
 use super::disk::{Disk, Share};
 use super::drain::Settled;
 use super::files::{DRAIN_LOCK, NEWS_PREFIX};
-use super::keep::{concerns_claims, is_claim};
+use super::keep::{ends_claims, is_claim, named_ends};
 use super::line::{complete_lines, trim};
 use crate::remote::breaker::short_hash;
-use crate::ui::write_words::what;
+use crate::ui::claim_words;
+use crate::ui::write_words::{what, wished};
 
 /// What nobody was told for so long is nobody's any more.
 const KEPT_FOR: Duration = Duration::from_hours(168);
@@ -55,6 +55,9 @@ pub struct Item {
     /// In words; empty when it was simply applied.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub words: String,
+    /// Of granted team claims: their ids, as one write may be given back in part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +87,11 @@ impl News {
 pub fn notable(items: &[Item]) -> Vec<&Item> {
     let back: Vec<&str> =
         items.iter().filter(|i| i.outcome == Outcome::Released).map(|i| i.words.as_str()).collect();
-    let is_over = |i: &Item| back.iter().any(|ids| ids.contains(i.id.as_str()));
+    let is_back = |id: &str| back.iter().any(|ids| ids.contains(id));
+    let is_over = |i: &Item| match i.claims.as_slice() {
+        [] => is_back(&i.id),
+        all => all.iter().all(|id| is_back(id)),
+    };
     let counts = |i: &&Item| match i.outcome {
         Outcome::Applied | Outcome::Released => false,
         Outcome::Granted => !is_over(i),
@@ -97,29 +104,35 @@ pub fn notable(items: &[Item]) -> Vec<&Item> {
 pub fn item(s: &Settled, applied: bool) -> Item {
     let text = |name: &str| s.answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = s.request.id.clone().unwrap_or_default();
-    let named = |name: &str| {
-        let in_body = s.request.body.as_ref().and_then(|b| b.get(name));
-        in_body.and_then(Value::as_str).unwrap_or("?").to_owned()
+    let refusal = || match claim_words::refusal(&s.answer) {
+        Some(words) => words,
+        None => text("detail").to_owned(),
     };
     let (outcome, words) = match (applied, is_claim(&s.request)) {
         (true, true) if text("outcome") == "past" => (
             Outcome::Past,
-            format!("{} came after its time; nothing was granted", named("resource")),
+            format!("{} came after its time; nothing was granted", wished(&s.request)),
         ),
         (true, true) => (Outcome::Granted, granted_words(&s.answer)),
-        (true, false) if concerns_claims(&s.request) && s.request.method == Method::Delete => {
+        (true, false) if ends_claims(&s.request) => {
             let many = s.answer.get("ids").and_then(Value::as_array).into_iter().flatten();
-            let ids: Vec<_> = many.filter_map(Value::as_str).chain(Some(text("id"))).collect();
+            let named = named_ends(&s.request);
+            let ids = many.filter_map(Value::as_str).chain(Some(text("id")));
+            let ids: Vec<_> = ids.chain(named.iter().map(String::as_str)).collect();
             (Outcome::Released, ids.join(" ").trim().to_owned())
         }
         (true, false) => (Outcome::Applied, String::new()),
-        (false, true) if is_lost(s) => (Outcome::Lost, text("detail").to_owned()),
-        (false, _) => (Outcome::Refused, format!("{}: {}", what(&s.request), text("detail"))),
+        (false, true) if is_lost(s) => (Outcome::Lost, refusal()),
+        (false, _) => (Outcome::Refused, format!("{}: {}", what(&s.request), refusal())),
     };
-    Item { id, outcome, words }
+    let claims = if outcome == Outcome::Granted { claim_words::ids(&s.answer) } else { Vec::new() };
+    Item { id, outcome, words, claims }
 }
 
 fn granted_words(answer: &Value) -> String {
+    if let Some(words) = claim_words::held(answer) {
+        return words;
+    }
     let text = |v: &Value, name: &str| v[name].as_str().unwrap_or("?").to_owned();
     let mut words = format!("{} (fence {})", text(answer, "resource"), answer["fence"]);
     for o in answer["overlapped"].as_array().into_iter().flatten() {
@@ -131,7 +144,9 @@ fn granted_words(answer: &Value) -> String {
 
 /// Whether a refused write was a claim that somebody else was faster with.
 pub fn is_lost(s: &Settled) -> bool {
-    is_claim(&s.request) && s.answer.get("conflicts").is_some()
+    let conflicts = s.answer.get("conflicts");
+    // A team claim that is no claim at all answers with an empty list.
+    is_claim(&s.request) && conflicts.is_some_and(|c| c.as_array().is_none_or(|c| !c.is_empty()))
 }
 
 /// Whether a session wants to hear of it: not of its own signs of life and read marks.
@@ -221,11 +236,13 @@ fn name(session: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use coord_protocol::request::{Method, Request};
+
     use super::super::real_disk::RealDisk;
     use super::*;
 
     fn one(id: &str, outcome: Outcome) -> Item {
-        Item { id: id.into(), outcome, words: format!("words of {id}") }
+        Item { id: id.into(), outcome, words: format!("words of {id}"), claims: Vec::new() }
     }
 
     #[test]
@@ -255,5 +272,39 @@ mod tests {
         assert_eq!(ids(&of(&disk, "B/y").unwrap()), ["2"]);
         forget_old(&disk, Millis(i64::MAX / 2)).unwrap();
         assert!(of(&disk, "B/y").unwrap().items.is_empty());
+    }
+
+    #[test]
+    fn claims_that_were_given_back_in_part_are_still_news() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        let granted = Item { claims: ids(&["1", "p"]), ..one("1", Outcome::Granted) };
+        let back = |words: &str| Item { words: words.into(), ..one("2", Outcome::Released) };
+        let told = |words: &str| notable(&[granted.clone(), back(words)]).len();
+        assert_eq!((told("1"), told("p"), told("p 1")), (1, 1, 0));
+        let lock = [one("1", Outcome::Granted), back("1")];
+        assert!(notable(&lock).is_empty());
+    }
+
+    #[test]
+    fn a_team_claim_is_lost_when_somebody_is_in_its_way() {
+        let ask = serde_json::json!({"claims": [{"pattern": "src/a.ts"}], "repo": "p"});
+        let settled = |conflicts: Value| Settled {
+            request: Request::new(Method::Post, "/claims?rows=true", Some(ask.clone())),
+            status: 409,
+            answer: serde_json::json!({"claim_ids": [], "conflicts": conflicts,
+                "warnings": ["why"], "options": []}),
+            replayed: false,
+        };
+        let claim = serde_json::json!({"id": "c", "engineer": "B/y", "pattern": "src/**",
+            "severity": "soft", "description": null, "expires_at": null, "scope_type": "file",
+            "symbols": null});
+        let met = serde_json::json!([{"your_pattern": "src/a.ts", "conflicting_claim": claim,
+            "overlap": [], "your_symbols": null, "symbol_overlap": null}]);
+        let lost = item(&settled(met), false);
+        assert_eq!(lost.outcome, Outcome::Lost);
+        assert_eq!(lost.words, "src/a.ts is held by B/y (src/**) until released; why");
+        let bad = item(&settled(serde_json::json!([])), false);
+        assert_eq!(bad.outcome, Outcome::Refused);
+        assert_eq!(bad.words, "claim on src/a.ts in p: why");
     }
 }

@@ -23,7 +23,7 @@ use crate::outbox::append::{AppendError, append};
 use crate::outbox::disk::{Disk, Guard, Share};
 use crate::outbox::drain::{Settled, as_sent};
 use crate::outbox::files::{ASIDE, JOURNAL, QUEUE};
-use crate::outbox::keep::{Keep, Kept, concerns_claims, is_claim, queue_unjudged};
+use crate::outbox::keep::{Keep, Kept, concerns_claims, is_claim, named_ends, queue_unjudged};
 use crate::outbox::view::all_waiting;
 
 /// Kernel lock in the replica's folder: one process at a time judges a claim or brings `ahead` in
@@ -95,6 +95,18 @@ impl Standin<'_> {
     pub fn note(&self, request: &Request, answer: &Value) -> Stored<()> {
         let engine = self.engine.borrow();
         let text = |name: &str| answer.get(name).and_then(Value::as_str);
+        if let Some(rows) = answer.get("locks").and_then(Value::as_array) {
+            // Team claims: a row each.
+            let rows = rows.iter().filter_map(|r| serde_json::from_value::<Lock>(r.clone()).ok());
+            return rows.into_iter().try_for_each(|lock| engine.note_claim(&lock, false));
+        }
+        let named = named_ends(request);
+        if !named.is_empty() {
+            // The answer says how many, not which: unless it is all of them, the next pull tells.
+            let all = answer["released"].as_u64() == u64::try_from(named.len()).ok();
+            let ids: Vec<&str> = named.iter().map(String::as_str).filter(|_| all).collect();
+            return engine.note_ended(&ids);
+        }
         if request.method != Method::Delete {
             let literal = request.body.as_ref().is_some_and(|b| b["literal"] == true)
                 || answer["kind"] == "file";

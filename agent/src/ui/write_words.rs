@@ -27,8 +27,11 @@ pub fn what(r: &Request) -> String {
     };
     let many = || body.get("ids").and_then(Value::as_array).map_or(0, Vec::len);
     let path = r.path.split('?').next().unwrap_or_default();
-    let parts: Vec<&str> =
-        path.strip_prefix("/api/coord/").unwrap_or_default().split('/').collect();
+    let parts: Vec<&str> = path
+        .strip_prefix("/api/coord/")
+        .unwrap_or(path.trim_start_matches('/'))
+        .split('/')
+        .collect();
     let words = match (r.method, parts.as_slice()) {
         (Method::Post, ["messages"]) => message(&text),
         (Method::Post, ["messages", "read"]) => format!("read marks of {} messages", many()),
@@ -40,6 +43,20 @@ pub fn what(r: &Request) -> String {
         (Method::Patch, ["todos", id]) => format!("change of todo {id}: {}", text("status")),
         (Method::Post, ["locks"]) => {
             format!("claim on {} in {}", text("resource"), text("project_key"))
+        }
+        (Method::Post, ["claims"]) => format!("claim on {} in {}", wished(r), text("repo")),
+        (Method::Post, ["claims", "release"]) => "release of claims".to_owned(),
+        (Method::Post, ["claims", id, "extend"]) => format!("extension of claim {id}"),
+        (Method::Delete, ["claims", id]) => format!("release of claim {id}"),
+        (Method::Post, ["sessions", id, "release"]) => format!("release of all that {id} holds"),
+        (Method::Post, ["requests"]) => format!("request to release {}", text("claim_id")),
+        (Method::Post, ["requests", id, "respond"]) => {
+            format!("answer to request {id}: {}", text("decision"))
+        }
+        (Method::Delete, ["requests", id]) => format!("leave of the queue as {id}"),
+        (Method::Post, ["config", "ownership"]) => "the ownership document".to_owned(),
+        (Method::Post, ["metrics", "hotspots", "promote"]) => {
+            format!("promotion of {}", text("pattern"))
         }
         (Method::Delete, ["locks"]) => "release of all locks".to_owned(),
         (Method::Delete, ["locks", id]) => format!("release of lock {id}"),
@@ -69,6 +86,23 @@ pub fn what(r: &Request) -> String {
     line(words.trim_end_matches([' ', ':']))
 }
 
+/// Patterns of team claims that are named; the others count.
+const NAMED: usize = 3;
+
+/// What a claim is on: a resource, or the patterns of team claims.
+pub fn wished(r: &Request) -> String {
+    let body = body_of(r);
+    if let Some(items) = body.get("claims").and_then(Value::as_array) {
+        let named = items.iter().filter_map(|i| i["pattern"].as_str());
+        let mut named: Vec<_> = named.take(NAMED).map(|p| cut(p, SHOWN_BYTES).to_owned()).collect();
+        if items.len() > NAMED {
+            named.push(format!("{} more", items.len() - NAMED));
+        }
+        return named.join(", ");
+    }
+    body.get("resource").and_then(Value::as_str).unwrap_or("?").to_owned()
+}
+
 fn message<'a>(text: &dyn Fn(&str) -> &'a str) -> String {
     let to = match text("to_session") {
         "" | ALL_SESSIONS => "everybody",
@@ -95,6 +129,7 @@ mod tests {
             ("POST", "todos", r#""{\"text\":\"a\\u001bb\"}""#, "todo: a\\u{1b}b"),
             ("PATCH", "todos/t1", r#"{"status":"done"}"#, "change of todo t1: done"),
             ("POST", "locks", r#"{"resource":"src/**","project_key":"p"}"#, "claim on src/** in p"),
+            ("POST", "claims", r#"{"claims":[{"pattern":"a"}],"repo":"p"}"#, "claim on a in p"),
             ("DELETE", "locks/l1?session_id=x", "null", "release of lock l1"),
             ("PUT", "components/p/c", r#"{"state":"up"}"#, "component p/c is up"),
             ("POST", "sessions/end", r#"{"session_id":"B/x"}"#, "end of session B/x"),

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod carry;
+mod claims;
 mod clones;
 mod common;
 mod contention;

@@ -2,6 +2,7 @@
 
 use coord_protocol::claim::{Pair, Who};
 use coord_protocol::edge::id_at;
+use coord_protocol::id::part_id;
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimKind, ClaimsAnswer, CreateClaims, Lock, TeamClaim};
@@ -162,7 +163,12 @@ fn grant(
     let partners: Vec<String> = found.beside.iter().map(|(m, _)| m.row.id.clone()).collect();
     let row = ClaimRow {
         // The request's own id is the first one's: even without its key it cannot make it twice.
-        id: if at == 0 { cx.new_id() } else { id_at(cx.now, cx.rng).to_string() },
+        // Those of the others follow from it: what was granted provisionally is released by them.
+        id: match cx.id {
+            Some(request) if at > 0 => part_id(&request, at).to_string(),
+            None if at > 0 => id_at(cx.now, cx.rng).to_string(),
+            Some(_) | None => cx.new_id(),
+        },
         project_key: project.to_owned(),
         session_id: ask.session_id.clone().unwrap_or_default(),
         resource: item.resource.as_str().to_owned(),
