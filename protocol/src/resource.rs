@@ -102,6 +102,11 @@ impl Resource {
             .filter(|name| self.is_glob() && !name.contains('/') && !Pattern::has_meta(name))
     }
 
+    /// Whether it is a pattern that begins with no folder, so that no index narrows the search.
+    pub fn is_broad(&self) -> bool {
+        self.is_glob() && self.literal_prefix().is_empty() && self.name_anywhere().is_none()
+    }
+
     /// Where in an index of anchors everything stands that may touch this: a superset.
     pub fn anchors(&self) -> Anchors {
         let prefix = self.literal_prefix();

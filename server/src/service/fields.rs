@@ -35,6 +35,15 @@ pub(super) fn text(field: &str, value: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A few sentences.
+pub(super) fn note(field: &str, value: Option<&str>) -> Result<(), Refusal> {
+    const NOTE_BYTES: usize = 8 * 1024;
+    if value.is_some_and(|v| v.len() > NOTE_BYTES) {
+        return Err(Refusal::new(422, format!("{field} is longer than {NOTE_BYTES} bytes")));
+    }
+    Ok(())
+}
+
 /// A session id.
 pub(super) fn session(field: &str, value: &str) -> Result<(), Refusal> {
     session::check(value).map_err(|e| Refusal::new(422, format!("{field}: {e}")))

@@ -247,19 +247,20 @@ pub fn json_len(text: &str) -> usize {
 pub struct Room {
     rows: usize,
     bytes: usize,
+    most_bytes: usize,
 }
 
 impl Room {
     /// Of a list of at most so many rows.
     pub fn of(rows: usize) -> Self {
-        Self { rows, bytes: 0 }
+        Self { rows, bytes: 0, most_bytes: PAGE_BYTES_MAX }
     }
 
     /// Whether a row of so many bytes fits, too; the first one always does.
     pub fn takes(&mut self, bytes: usize) -> bool {
         let first = self.bytes == 0;
         self.bytes += bytes;
-        let fits = self.rows > 0 && (first || self.bytes <= PAGE_BYTES_MAX);
+        let fits = self.rows > 0 && (first || self.bytes <= self.most_bytes);
         self.rows = self.rows.saturating_sub(1);
         fits
     }
@@ -294,13 +295,25 @@ impl View<'_> {
         most: usize,
         sql: &str,
         params: impl rusqlite::Params,
+        map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Stored<Paged<T>> {
+        self.page_within(most, PAGE_BYTES_MAX, sql, params, map)
+    }
+
+    /// The same with another bound on its bytes.
+    fn page_within<T>(
+        &self,
+        most: usize,
+        bytes: usize,
+        sql: &str,
+        params: impl rusqlite::Params,
         mut map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Stored<Paged<T>> {
         let mut stmt = self.conn.prepare_cached(sql)?;
         let columns = stmt.column_count();
         let mut found = stmt.query(params)?;
         let mut rows = Vec::new();
-        let mut room = Room::of(most);
+        let mut room = Room { most_bytes: bytes, ..Room::of(most) };
         while let Some(row) = found.next()? {
             let mut bytes = columns * COLUMN_BYTES;
             for at in 0..columns {

@@ -4,7 +4,10 @@ use coord_protocol::time::Millis;
 use rusqlite::params;
 
 use super::claims::{COLUMNS, ClaimRow, EXPIRY, claim, json_of_names};
-use super::{Stored, Tx, View, limit};
+use super::{Paged, Stored, Tx, View, limit};
+
+/// Bytes of one list of claims, whose callers know no pages.
+const LIST_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What a list of team claims is narrowed by.
 #[derive(Debug, Default)]
@@ -39,7 +42,7 @@ impl View<'_> {
         now: Millis,
         f: &TeamFilter<'_>,
         most: usize,
-    ) -> Stored<Vec<ClaimRow>> {
+    ) -> Stored<Paged<ClaimRow>> {
         let narrowed = "(?2 IS NULL OR COALESCE(claim.engineer, claim.session_id) = ?2)
             AND (?3 IS NULL OR instr(lower(COALESCE(claim.pattern, resource)), lower(?3)) > 0)
             AND (?4 IS NULL OR claim.project_key = ?4)";
@@ -55,7 +58,8 @@ impl View<'_> {
                  ORDER BY claim.acquired_at DESC, claim.seq DESC LIMIT ?5"
             )
         };
-        self.rows(&sql, params![now.0, f.engineer, f.module, f.repo, limit(most)], claim)
+        let with = params![now.0, f.engineer, f.module, f.repo, limit(most + 1)];
+        self.page_within(most, LIST_BYTES_MAX, &sql, with, claim)
     }
 
     /// Projects that ever had a team claim: when one was last claimed in, claims and engineers since

@@ -6,7 +6,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::Severity;
 use serde::Serialize;
 
-use super::items::read_pattern;
+use super::items::{read_pattern, too_broad};
 use super::judge::{Wish, look};
 use super::queue::{Place, before};
 use crate::service::{Answer, Cx, Refusal, areas, fields};
@@ -14,6 +14,11 @@ use crate::store::{ClaimRow, Stored, View};
 
 /// Patterns of one question at most.
 const PATTERNS_MAX: usize = 2_000;
+
+/// Of these, patterns that begin with no folder.
+const BROAD_MAX: usize = 100;
+/// Conflicts of one answer at most.
+const CONFLICTS_MAX: usize = 1_000;
 
 /// `GET /conflicts`.
 #[derive(Debug, Serialize)]
@@ -68,10 +73,20 @@ pub fn ask(view: &View<'_>, cx: &Cx<'_>, q: &Question<'_>) -> Answer<Conflicts> 
     }
     let areas = areas::of(view)?;
     let mut conflicts = Vec::new();
+    let mut broad = 0;
     for pattern in q.patterns {
         let resource = read_pattern(pattern).map_err(|why| Refusal::new(400, why))?;
+        broad += usize::from(resource.is_broad());
+        if broad > BROAD_MAX {
+            return Err(Refusal::new(400, too_broad(BROAD_MAX)).into());
+        }
         let hard = areas.severity(&resource).is_hard();
         conflicts.extend(one(view, cx, q, pattern, &resource, hard)?);
+        // Whether there are more changes nothing any more.
+        if conflicts.len() >= CONFLICTS_MAX {
+            conflicts.truncate(CONFLICTS_MAX);
+            break;
+        }
     }
     let suggestion = conflicts.first().map(suggest);
     let has_conflicts = !conflicts.is_empty();

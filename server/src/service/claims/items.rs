@@ -65,7 +65,19 @@ pub(super) fn read(
     let areas = areas::of(tx)?;
     let read = |item: &ClaimItem| read_item(cx, ask, item, &areas);
     let items: Result<Vec<_>, _> = ask.claims.iter().map(read).collect();
+    let items = items.and_then(|all| {
+        let broad = all.iter().filter(|i| i.resource.is_broad()).count();
+        if broad <= BROAD_MAX { Ok(all) } else { Err(too_broad(BROAD_MAX)) }
+    });
     Ok(items.map_err(|why| bad(&why, &["narrow_claim"])))
+}
+
+/// Patterns of one request that begin with no folder: each is compared with all claims of the project.
+const BROAD_MAX: usize = 20;
+
+/// Why a request with many of them is refused.
+pub(super) fn too_broad(most: usize) -> String {
+    format!("More than {most} patterns that begin with no folder; name the folders")
 }
 
 fn bad(why: &str, options: &[&str]) -> ClaimsAnswer {

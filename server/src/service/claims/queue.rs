@@ -25,6 +25,9 @@ use crate::store::{ClaimRow, Stored, Tx, View, WaiterRow, WaiterState};
 pub const ALIVE_FOR: Duration = Duration::from_secs(3);
 /// The highest class.
 const TOP: i64 = 4;
+/// Waiters behind another one that are tried with one look, and how long a turn is theirs, ms.
+const TRIED_AT_ONCE: usize = 32;
+const TURN_MS: i64 = 200;
 /// Waiters at most, together.
 const WAITERS_MAX: i64 = 10_000;
 
@@ -358,8 +361,7 @@ pub fn look(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
     }
     for target in tx.targets()? {
         let Some(row) = tx.claim(&target)? else {
-            // A waiter: who waits for it alone may have come before it by now.
-            tx.note_freed(&target);
+            try_some_behind(tx, cx, &target)?;
             continue;
         };
         if row.ended_at.is_some() {
@@ -373,6 +375,23 @@ pub fn look(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
         }
     }
     serve(tx, cx)
+}
+
+/// Who waits for a waiter alone may come before it by now: by its age, or because that one waits for it.
+/// Some are tried with each look, in turn, so that a look costs little however many there are.
+fn try_some_behind(tx: &Tx<'_>, cx: &Cx<'_>, target: &str) -> Stored<()> {
+    if tx.waiter(target)?.is_none_or(|w| w.state != WaiterState::Waiting) {
+        tx.note_freed(target);
+        return Ok(());
+    }
+    let mut behind = tx.waiting_for(target)?;
+    behind.sort_by_key(|w| (-Place::of(cx, w).class, w.seq));
+    let turns = behind.len().div_ceil(TRIED_AT_ONCE).max(1);
+    let turn = usize::try_from(cx.now.0 / TURN_MS).unwrap_or(0) % turns;
+    for w in behind.into_iter().skip(turn * TRIED_AT_ONCE).take(TRIED_AT_ONCE) {
+        serve_one(tx, cx, &w)?;
+    }
+    Ok(())
 }
 
 /// The places of those that wait for the same claim, the first being 1.

@@ -11,7 +11,7 @@ use super::team::{late, who};
 use crate::service::{Cx, Notice, fields, hotspots, settle};
 use crate::store::{ClaimRow, Stored, Tx, WaiterRow};
 
-/// Conflicts that an answer names; the others count all the same.
+/// Conflicts that an answer names, and that are kept.
 const CONFLICTS_MAX: usize = 50;
 /// What an asker can do about a conflict.
 const OPTIONS: [&str; 4] = ["wait", "narrow_claim", "escalate", "override"];
@@ -129,7 +129,7 @@ pub(super) fn note(
     blocked: &[Obstacle],
 ) -> Stored<()> {
     let mut met = Vec::new();
-    for obstacle in blocked {
+    for obstacle in blocked.iter().take(CONFLICTS_MAX) {
         let Obstacle::Holder { at, met: m, symbols } = obstacle else { continue };
         let item = &items[*at];
         hotspots::note_attempt(

@@ -105,10 +105,8 @@ pub fn list(
     most: usize,
     full: bool,
 ) -> Answer<(Vec<TeamRow>, bool)> {
-    let mut rows = view.team_claims(cx.now, f, most + 1)?;
-    let more = rows.len() > most;
-    rows.truncate(most);
+    let page = view.team_claims(cx.now, f, most)?;
     let live = |r: &&ClaimRow| standing_of(cx.now, cx.rules, r) == Standing::Live;
-    let shown = rows.iter().filter(|r| !f.active_only || live(r));
-    Ok((shown.map(|r| team_row(r, full)).collect(), more))
+    let shown = page.rows.iter().filter(|r| !f.active_only || live(r));
+    Ok((shown.map(|r| team_row(r, full)).collect(), page.more))
 }

@@ -16,6 +16,9 @@ use crate::service::events::{self, About};
 use crate::service::{Answer, Cx, Refusal, Waits, settle};
 use crate::store::{ClaimRow, Stored, Tx, View, WaiterRow};
 
+/// Obstacles of one request that are looked for.
+const OBSTACLES_MAX: usize = 200;
+
 /// What became of a request for claims.
 #[derive(Debug)]
 pub enum Made {
@@ -111,6 +114,11 @@ pub(super) fn attempt(
             blocked.push(Obstacle::Holder { at, met: Box::new(met), symbols });
         }
         found.push(f);
+        // It is refused anyway.
+        if blocked.len() >= OBSTACLES_MAX {
+            blocked.truncate(OBSTACLES_MAX);
+            break;
+        }
     }
     if blocked.is_empty() {
         for (at, item) in items.iter().enumerate() {

@@ -35,7 +35,7 @@ pub struct Respond {
 /// to itself.
 pub fn respond(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Respond) -> Answer<RequestRow> {
     fields::maybe_name("engineer", ask.engineer.as_deref())?;
-    fields::text("note", ask.note.as_deref())?;
+    fields::note("note", ask.note.as_deref())?;
     let request = tx.request(id)?.ok_or_else(|| Refusal::new(404, "request not found"))?;
     let session = ask.session_id.as_deref().unwrap_or_default();
     let by = Who { session, engineer: ask.engineer.as_deref() };

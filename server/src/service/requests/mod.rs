@@ -42,7 +42,7 @@ pub struct File {
 /// Files a request. Its holder's time is cut, and it is told.
 pub fn file(tx: &Tx<'_>, cx: &Cx<'_>, ask: &File) -> Answer<RequestRow> {
     fields::name("requester", &ask.requester)?;
-    fields::text("reason", ask.reason.as_deref())?;
+    fields::note("reason", ask.reason.as_deref())?;
     fields::maybe_name("requested_scope", ask.requested_scope.as_deref())?;
     if !(0..=WAIT_SECONDS_MAX).contains(&ask.wait_seconds) {
         let why = format!("wait_seconds must be 0 to {WAIT_SECONDS_MAX}");
