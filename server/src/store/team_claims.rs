@@ -50,7 +50,7 @@ impl View<'_> {
             format!(
                 "SELECT {COLUMNS} WHERE claim.ended_at IS NULL
                  AND (claim.expires_at IS NULL OR {EXPIRY} > ?1) AND {narrowed}
-                 ORDER BY claim.expires_at IS NULL, claim.expires_at, claim.seq LIMIT ?5"
+                 ORDER BY claim.expires_at LIMIT ?5"
             )
         } else {
             format!(
