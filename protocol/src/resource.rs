@@ -24,6 +24,8 @@ pub struct Anchors {
     pub ranges: Vec<(String, String)>,
 }
 
+/// Comparisons of fewer steps than these are not counted.
+const COSTLY: usize = 5_000;
 /// What no anchor is greater than.
 const LAST: &str = "\u{10ffff}";
 /// How a name at any depth begins.
@@ -102,6 +104,12 @@ impl Resource {
             .filter(|name| self.is_glob() && !name.contains('/') && !Pattern::has_meta(name))
     }
 
+    /// What it may cost to compare this with another, in steps; 0 when that is nothing to speak of.
+    pub fn cost_with(&self, other: &Self) -> usize {
+        let steps = self.canonical.len() * other.canonical.len();
+        if self.is_glob() && other.is_glob() && steps >= COSTLY { steps } else { 0 }
+    }
+
     /// Whether it is a pattern that begins with no folder, so that no index narrows the search.
     pub fn is_broad(&self) -> bool {
         self.is_glob() && self.literal_prefix().is_empty() && self.name_anywhere().is_none()
@@ -117,7 +125,7 @@ impl Resource {
         let mut exact = vec![String::new()];
         exact.extend(ends.chain([prefix.len()]).map(|end| prefix[..end].to_owned()));
         let mut ranges = Vec::new();
-        if self.is_glob() {
+        if self.is_glob() || self.looks_like_a_folder() {
             ranges.push((ANYWHERE.to_owned(), "**0".to_owned()));
         } else {
             exact.extend(prefix.split('/').map(|name| format!("{ANYWHERE}{name}")));
@@ -149,7 +157,21 @@ impl Resource {
             let rest = other.canonical.strip_prefix(&self.canonical)?;
             return rest.starts_with('/').then(|| other.canonical.clone());
         }
-        below(&self.pattern(), &other.pattern())
+        let spelled = below(&self.pattern(), &other.pattern());
+        spelled.or_else(|| {
+            // `auth` and `lib` at any depth are two things, though one could lie in the other.
+            let two_names = other.name_anywhere().is_some() && other.looks_like_a_folder();
+            let spelled = !self.literal_prefix().is_empty();
+            let folder = spelled && self.looks_like_a_folder() && other.is_glob() && !two_names;
+            folder.then(|| intersection(&self.everything_below(), &other.pattern())).flatten()
+        })
+    }
+
+    /// A name is taken for a folder's when it holds no dot and begins in lower case: `src/auth`, not
+    /// `LICENSE` or `login.ts`. Only then a pattern at any depth (`**/login.ts`) is looked for below it.
+    fn looks_like_a_folder(&self) -> bool {
+        let name = self.canonical.rsplit('/').next().unwrap_or_default();
+        self.or_below && !name.contains('.') && !name.starts_with(char::is_uppercase)
     }
 
     /// Whether it means this path: a file's own, or one below a folder that it means.
@@ -240,6 +262,11 @@ mod tests {
             ("src/*_test.py", "src/test_*.py"),
             ("a/*/c", "a/b/*"),
             ("src/auth/", "login.ts"),
+            ("src/auth", "src/**/login.ts"),
+            ("src/auth", "login.ts"),
+            ("src/auth", "**/*.ts"),
+            ("/docs", "README.md"),
+            ("src/auth", "**/tests/**"),
             ("app/[id]/page.tsx", "app/[id]"),
             ("app/[z]/page.tsx", "app/[z]/page.tsx"),
         ] {
@@ -247,6 +274,11 @@ mod tests {
         }
         for (a, b) in [
             ("README.md", "LICENSE"),
+            ("/Makefile", "README.md"),
+            ("docs", "lib"),
+            ("/docs", "lib"),
+            ("docs", "README.md"),
+            ("src/login.ts", "**/x.ts"),
             ("src/auth/login.ts", "README.md"),
             ("/login.ts", "src/login.ts"),
             ("src/a.ts", "src/b.ts"),
@@ -323,6 +355,8 @@ mod tests {
             "docs/",
             "app/[id]/p",
             "lib/auth/x",
+            "x.y/auth",
+            "src/**/login.ts",
         ];
         let mut met = 0;
         for a in texts {

@@ -67,7 +67,9 @@ impl Inline {
             return Ok(None);
         };
         let cx = Cx::at(now, &self.rules, rng);
-        self.inside(|tx| api::resume(tx, &cx, call, resume, &params, parked))
+        self.inside(|tx| {
+            api::resume(tx, &cx, call, resume, &params, (parked, &api::print_to_keep(call)))
+        })
     }
 
     /// Looks after all that wait, as a running engine does now and then.

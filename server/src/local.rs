@@ -129,7 +129,14 @@ impl<'a> Local<'a> {
                 let cx = Cx { waits: Waits::Polling, ..self.cx(now) };
                 tx.keep_waiter(&parked.id, now.plus(ALIVE_FOR))?;
                 api::look_after_waiters(tx, &cx)?;
-                let answer = api::resume(tx, &cx, call, resume, params, parked)?;
+                let answer = api::resume(
+                    tx,
+                    &cx,
+                    call,
+                    resume,
+                    params,
+                    (parked, &api::print_to_keep(call)),
+                )?;
                 tx.set_last_time(now)?;
                 Ok(answer)
             })?;

@@ -2,6 +2,7 @@
 //! hold; nobody's thread waits in between.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::api::Reply;
@@ -27,15 +28,18 @@ enum State {
 pub struct Slot {
     id: String,
     state: Mutex<State>,
+    /// Another connection has taken its place: that its own is gone means nothing.
+    superseded: AtomicBool,
 }
 
-/// Ids of parked calls whose callers are gone, for the writer to look through.
-pub type Lefts = Arc<Mutex<Vec<String>>>;
+/// Parked calls whose callers are gone, for the writer to look through.
+pub type Lefts = Arc<Mutex<Vec<Arc<Slot>>>>;
 
 impl Slot {
     /// For the parked call of this name.
     pub fn new(id: &str) -> Arc<Self> {
-        Arc::new(Self { id: id.to_owned(), state: Mutex::new(State::Open) })
+        let superseded = AtomicBool::new(false);
+        Arc::new(Self { id: id.to_owned(), state: Mutex::new(State::Open), superseded })
     }
 
     fn change(&self, f: impl FnOnce(State) -> State) {
@@ -44,9 +48,20 @@ impl Slot {
         *state = f(before);
     }
 
-    /// Whether its caller is gone.
-    pub fn is_left(&self) -> bool {
-        matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Left)
+    /// What the call waits as.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Another connection takes its place; its own is told so.
+    pub fn supersede(&self, reply: Reply) {
+        self.superseded.store(true, Ordering::Release);
+        self.complete(reply);
+    }
+
+    /// Whether another connection has its place.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
     }
 
     /// Gives the answer. False: the caller is gone, and will not hear it.
@@ -91,7 +106,7 @@ impl Drop for Inner {
         });
         if gone {
             let mut lefts = self.lefts.lock().unwrap_or_else(PoisonError::into_inner);
-            lefts.push(self.slot.id.clone());
+            lefts.push(Arc::clone(&self.slot));
         }
     }
 }
@@ -179,11 +194,11 @@ mod tests {
         let (slot, hold, lefts) = parked();
         drop(hold);
         assert!(!slot.complete(Reply::error(404, "x")));
-        assert_eq!(*lefts.lock().unwrap(), ["w"]);
+        assert_eq!(lefts.lock().unwrap().len(), 1);
         // Also when the answer lay ready and nobody took it.
         let (slot, hold, lefts) = parked();
         assert!(slot.complete(Reply::error(404, "x")));
         drop(hold);
-        assert_eq!(*lefts.lock().unwrap(), ["w"]);
+        assert!(Arc::ptr_eq(&lefts.lock().unwrap()[0], &slot));
     }
 }

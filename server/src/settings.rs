@@ -83,9 +83,9 @@ impl Settings {
                 .map(|h| h.split(',').map(|n| n.trim().to_owned()).collect())
                 .unwrap_or_default(),
             rules: Rules::read(var)?,
-            checkout: CheckoutSettings::read(var)?,
+            checkout: checkout(var)?,
             webhooks: WebhookSettings::read(var)?,
-            log_level: set("COORD_LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
+            log_level: log_level(set("COORD_LOG_LEVEL"))?,
             log_json: set("COORD_LOG_JSON").is_some_and(|v| yes(&v)),
             face: set("COORD_HTTP").unwrap_or_default(),
         })
@@ -173,6 +173,35 @@ impl TeamRules {
 
 fn secs_of(span: Option<Duration>) -> u32 {
     span.map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
+}
+
+fn checkout(var: &dyn Fn(&str) -> Option<String>) -> Result<Option<CheckoutSettings>, BadSetting> {
+    let checkout = CheckoutSettings::read(var)?;
+    match checkout.as_ref().filter(|c| !c.root.is_dir()) {
+        None => Ok(checkout),
+        Some(c) => Err(BadSetting::Value {
+            name: "COORD_REPO_ROOT",
+            value: c.root.display().to_string(),
+            why: "is no folder".to_owned(),
+        }),
+    }
+}
+
+/// A level, or a filter of the form `target=level`.
+fn log_level(asked: Option<String>) -> Result<String, BadSetting> {
+    const LEVELS: [&str; 8] =
+        ["error", "warn", "warning", "info", "debug", "trace", "off", "critical"];
+    let level = asked.unwrap_or_else(|| "info".to_owned()).trim().to_ascii_lowercase();
+    match level.as_str() {
+        "warning" => Ok("warn".to_owned()),
+        "critical" => Ok("error".to_owned()),
+        l if l.contains('=') || LEVELS.contains(&l) => Ok(level),
+        _ => Err(BadSetting::Value {
+            name: "COORD_LOG_LEVEL",
+            value: level,
+            why: "must be error, warn, info, debug or trace".to_owned(),
+        }),
+    }
 }
 
 /// Whether a variable's text means yes.

@@ -89,6 +89,7 @@ struct World {
     dice: Dice,
     now: i64,
     order: usize,
+    asked: u64,
     waiting: BTreeMap<String, Waiter>,
     /// Ids of all that ever were granted, cancelled, or left.
     over: BTreeSet<String>,
@@ -110,6 +111,7 @@ impl World {
             dice: Dice(AtomicU64::new(seed)),
             now: 1_700_000_000_000,
             order: 0,
+            asked: 0,
             waiting: BTreeMap::new(),
             over: BTreeSet::new(),
             seen: BTreeMap::new(),
@@ -197,7 +199,9 @@ impl World {
             .collect();
         let body = json!({"engineer": who, "claims": items, "wait_seconds": seconds,
             "urgency": URGENCIES[class]});
-        let call = request("POST", "/claims", &body);
+        let mut call = request("POST", "/claims", &body);
+        call.key = Some(format!("0193c2a0-0000-7000-8000-{:012x}", self.asked));
+        self.asked += 1;
         let paths: BTreeSet<u8> = patterns.iter().flat_map(|p| paths_of(p)).collect();
         let in_the_way = self.live().iter().any(|(_, e, p)| *e != who && !p.is_disjoint(&paths));
         let class = i64::try_from(class).unwrap() + 1;
@@ -328,8 +332,7 @@ impl World {
         for (id, w) in all {
             // Some come again with the same request, and keep their place.
             if back && w.until > self.now {
-                let mut call = w.call.clone();
-                call.key = Some(id.clone());
+                let call = w.call.clone();
                 let reply = self.engine.call_and_wait(&call, Millis(self.now), &self.dice).unwrap();
                 if let Some(parked) = reply.parked {
                     self.waiting.insert(id, Waiter { parked: *parked, ..w });
@@ -348,8 +351,7 @@ impl World {
     /// The same request once more, while it waits: its place is its own.
     fn come_again(&mut self) {
         let Some(id) = self.some_waiter() else { return };
-        let mut call = self.waiting[&id].call.clone();
-        call.key = Some(id.clone());
+        let call = self.waiting[&id].call.clone();
         let reply = self.engine.call_and_wait(&call, Millis(self.now), &self.dice).unwrap();
         assert_eq!(reply.parked.map(|p| p.id), Some(id));
         self.saw("repeated");

@@ -16,7 +16,7 @@ pub fn in_words(item: &Item) -> String {
         Outcome::Applied => "applied".to_owned(),
         Outcome::Released => "given back".to_owned(),
         Outcome::Granted => format!("granted now: {words}"),
-        Outcome::Lost => format!("LOST, you do not hold it: {words}"),
+        Outcome::Lost => format!("LOST, you hold nothing of it: {words}"),
         Outcome::Past => format!("too late: {words}"),
         Outcome::Refused => format!("refused: {words}"),
     }

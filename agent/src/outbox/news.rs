@@ -122,11 +122,17 @@ pub fn item(s: &Settled, applied: bool) -> Item {
             (Outcome::Released, ids.join(" ").trim().to_owned())
         }
         (true, false) => (Outcome::Applied, String::new()),
-        (false, true) if is_lost(s) => (Outcome::Lost, refusal()),
+        (false, true) if is_lost(s) => (Outcome::Lost, lost_words(s, &refusal())),
         (false, _) => (Outcome::Refused, format!("{}: {}", what(&s.request), refusal())),
     };
     let claims = if outcome == Outcome::Granted { claim_words::ids(&s.answer) } else { Vec::new() };
     Item { id, outcome, words, claims }
+}
+
+/// All of a request is lost, also what nobody else holds.
+fn lost_words(s: &Settled, why: &str) -> String {
+    let wished = wished(&s.request);
+    if wished.contains(", ") { format!("{wished}; {why}") } else { why.to_owned() }
 }
 
 fn granted_words(answer: &Value) -> String {

@@ -48,6 +48,9 @@ impl Form {
     }
 
     fn wrong(&mut self, kind: &str, name: &str, why: &str) {
+        if self.errors.len() >= ERRORS_MAX {
+            return;
+        }
         let input = self.fields.get(name).cloned().unwrap_or_else(|| {
             if kind == "missing" { Value::Object(self.fields.clone()) } else { Value::Null }
         });
@@ -136,6 +139,9 @@ impl Form {
         };
         let mut texts = Vec::with_capacity(all.len());
         for (at, v) in all.iter().enumerate() {
+            if self.errors.len() >= ERRORS_MAX {
+                break;
+            }
             if let Some(text) = v.as_str() {
                 texts.push(text.to_owned());
                 continue;
@@ -163,8 +169,15 @@ impl Form {
                 return Vec::new();
             }
         };
+        if all.len() > LIST_MAX {
+            self.wrong("too_long", name, &format!("List should have at most {LIST_MAX} items"));
+            return Vec::new();
+        }
         let mut found = Vec::with_capacity(all.len());
         for (at, item) in all.into_iter().enumerate() {
+            if self.errors.len() >= ERRORS_MAX {
+                break;
+            }
             let Value::Object(fields) = item else {
                 self.wrong("model_type", name, "Input should be a list of objects");
                 continue;
@@ -203,12 +216,20 @@ fn whole(x: f64) -> Option<i64> {
     (x.fract() == 0.0 && x.abs() < 1e15).then_some(x as i64)
 }
 
+/// What was sent is repeated up to this length.
+const INPUT_BYTES: usize = 2_000;
+
 fn error(kind: &str, loc: &[&str], why: &str, input: &Value) -> Value {
+    let text = input.to_string();
+    let cut = || json!(format!("{}...", &text[..text.floor_char_boundary(INPUT_BYTES)]));
+    let input = if text.len() > INPUT_BYTES { cut() } else { input.clone() };
     json!({"type": kind, "loc": loc, "msg": why, "input": input})
 }
 
 /// Wrong inputs that are named in one answer.
 const ERRORS_MAX: usize = 20;
+/// Items of one list at most.
+const LIST_MAX: usize = 10_000;
 
 fn refused(errors: &[Value]) -> Told {
     let shown = &errors[..errors.len().min(ERRORS_MAX)];

@@ -289,7 +289,9 @@ pub fn write(
         cx.touch(tx, session)?;
     }
     let key = print_of(call);
-    let told = once(tx, &cx, key.as_ref(), || handler(tx, &cx, &Matched { call, params }))?;
+    let told = once(tx, &cx, key.as_ref(), |waits_as| {
+        handler(tx, &Cx { waits_as, ..cx }, &Matched { call, params })
+    })?;
     Ok(Reply::told(told, call.key.as_deref()))
 }
 
@@ -304,6 +306,14 @@ fn of_call<'a>(cx: &Cx<'a>, call: &Call) -> Cx<'a> {
     }
 }
 
+/// A call's key, and what the request under it is.
+pub type Print = Option<(String, Vec<u8>)>;
+
+/// The same for a call that is parked: its body is not needed any more.
+pub fn print_to_keep(call: &Call) -> Print {
+    print_of(call).map(|(key, print)| (key.to_owned(), print))
+}
+
 fn print_of(call: &Call) -> Option<(&str, Vec<u8>)> {
     let print = |k| (k, fingerprint(&call.method, &call.target, &call.body));
     call.key.as_deref().map(print)
@@ -316,7 +326,7 @@ pub fn resume(
     call: &Call,
     handler: Resume,
     params: &[String],
-    parked: &Parked,
+    (parked, print): (&Parked, &Print),
 ) -> Stored<Option<Reply>> {
     let cx = of_call(cx, call);
     let is_over = parked.until <= cx.now;
@@ -326,7 +336,8 @@ pub fn resume(
         Err(Fail::Refused(r)) => r.into(),
         Err(Fail::Store(e)) => return Err(e),
     };
-    remember(tx, cx.now, print_of(call).as_ref(), &told)?;
+    let print = print.as_ref().map(|(key, print)| (key.as_str(), print.clone()));
+    remember(tx, cx.now, print.as_ref(), &told)?;
     queue::serve(tx, &cx)?;
     Ok(Some(Reply::told(told, call.key.as_deref())))
 }

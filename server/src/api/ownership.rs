@@ -15,5 +15,6 @@ pub(super) fn show(v: &View<'_>, _: &Cx<'_>, _: &Matched<'_>) -> Answer<Told> {
 pub(super) fn set(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> {
     let text = std::str::from_utf8(&m.call.body)
         .map_err(|e| Refusal::new(400, format!("the body is not UTF-8: {e}")))?;
-    ok(&json!({"ok": true, "rules": ownership::set(tx, cx, text)?}))
+    let was = m.query("was");
+    ok(&json!({"ok": true, "rules": ownership::set(tx, cx, text, was.as_deref())?}))
 }

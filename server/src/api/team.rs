@@ -190,6 +190,10 @@ pub(super) fn extend(tx: &Tx<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<Told> 
     let hours = form.number("ttl_hours", 1, 720).unwrap_or(EXTEND_HOURS);
     read!(form.done());
     match team_ends::extend(tx, cx, m.param(0), &engineer, hours)? {
+        Some(row) if m.call.flag("full") => {
+            let shortened = row.team.as_deref().is_some_and(|t| t.ttl_shortened);
+            ok(&json!({"ok": true, "expires_at": row.expires_at, "ttl_shortened": shortened}))
+        }
         Some(_) => ok(&json!({"ok": true})),
         None => Err(Refusal::new(404, "Claim not found or not owned").into()),
     }

@@ -133,6 +133,7 @@ impl Engine {
             lefts: Lefts::default(),
             looked_at: clock.now(),
             chores: Chores::new(clock.now()),
+            lingers_until: clock.now(),
         };
         let (reads, asked) = sync_channel(WAITING_MAX);
         let asked = Arc::new(Mutex::new(asked));

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::writer::{Replies, Writer};
-use crate::api::{self, Call, Reply, Resume};
+use crate::api::{self, Call, Print, Reply, Resume};
 use crate::edge::OsRng;
 use crate::parked::Slot;
 use crate::service::Cx;
@@ -14,9 +14,14 @@ use crate::store::{Stored, Tx};
 /// While anybody waits, claims that are over by time are looked for this often.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// So long after an answer callers that left are looked for, though nobody waits any more.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// A call that waits for its answer.
 pub(super) struct ParkedCall {
+    /// Without its body.
     pub(super) call: Call,
+    pub(super) print: Print,
     pub(super) params: Vec<String>,
     pub(super) resume: Resume,
     pub(super) parked: Parked,
@@ -27,12 +32,15 @@ impl Writer {
     /// Callers that left, claims that are over, and answers that have come: for all that wait.
     pub(super) fn look_after_parked(&mut self, state: &mut Stored<()>, replies: &mut Replies) {
         let left = std::mem::take(&mut *self.lefts.lock().unwrap_or_else(PoisonError::into_inner));
-        for id in left {
-            // Unless it has come again meanwhile.
-            if self.parked.get(&id).is_none_or(|p| p.slot.is_left()) {
+        for slot in left {
+            let id = slot.id().to_owned();
+            // Unless it has come again meanwhile, on another connection.
+            let is_its = self.parked.get(&id).is_none_or(|p| Arc::ptr_eq(&p.slot, &slot));
+            if is_its && !slot.is_superseded() {
                 self.parked.remove(&id);
                 self.inside(state, |tx, cx| api::caller_left(tx, cx, &id));
             }
+            replies.left.push(slot);
         }
         if self.parked.is_empty() {
             self.woken.clear();
@@ -52,7 +60,7 @@ impl Writer {
             }
             let cx = Cx::at(now, &self.rules, &OsRng);
             let tx = Tx::new(&self.conn);
-            let answer = api::resume(&tx, &cx, &p.call, p.resume, &p.params, &p.parked);
+            let answer = api::resume(&tx, &cx, &p.call, p.resume, &p.params, (&p.parked, &p.print));
             self.woken.extend(tx.take_woken());
             self.counts.add(tx.take_counts());
             match answer {
@@ -65,9 +73,11 @@ impl Writer {
 
     pub(super) fn answer_parked(&mut self, id: &str, reply: Reply) {
         let Some(p) = self.parked.remove(id) else { return };
+        // Until the answer was surely taken, its caller may turn out to have left.
+        self.lingers_until = self.clock.now().plus(LINGER);
         if !p.slot.complete(reply) {
             // It left before it was heard: what it was granted ends with the next group.
-            self.lefts.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_owned());
+            self.lefts.lock().unwrap_or_else(PoisonError::into_inner).push(p.slot);
         }
     }
 }

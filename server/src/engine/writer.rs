@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::waiting::{LOOK_EVERY, ParkedCall};
 use super::{Done, Job, Touched, Work, WriteHandler};
-use crate::api::{self, Reply, Resume};
+use crate::api::{self, Call, Reply, Resume};
 use crate::edge::{LeaseClock, OsRng, SystemClock};
 use crate::metrics::Counters;
 use crate::parked::{Hold, Lefts, Slot};
@@ -53,6 +53,8 @@ pub(super) struct Writer {
     /// When somebody last looked after those who wait.
     pub(super) looked_at: Millis,
     pub(super) chores: Chores,
+    /// Until then it may turn out that somebody left who was answered.
+    pub(super) lingers_until: Millis,
 }
 
 /// Replies of a group, which go out after its commit.
@@ -61,6 +63,8 @@ pub(super) struct Replies {
     pub(super) direct: Vec<(Done, Reply)>,
     /// To parked calls.
     pub(super) late: Vec<(String, Reply)>,
+    /// Callers that were seen to have left.
+    pub(super) left: Vec<Arc<Slot>>,
     /// Calls that were parked in this group.
     pub(super) begun: Vec<String>,
 }
@@ -69,10 +73,10 @@ impl Writer {
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         loop {
-            match jobs.recv_timeout(if self.parked.is_empty() { TICK } else { LOOK_EVERY }) {
+            let watches = !self.parked.is_empty() || self.clock.now() < self.lingers_until;
+            match jobs.recv_timeout(if watches { LOOK_EVERY } else { TICK }) {
                 Ok(first) => group.push(first),
-                Err(RecvTimeoutError::Timeout)
-                    if !self.parked.is_empty() || self.chores.are_due(&self.now()) => {}
+                Err(RecvTimeoutError::Timeout) if watches || self.chores.are_due(&self.now()) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     self.keep_time();
                     continue;
@@ -84,8 +88,16 @@ impl Writer {
             {
                 group.push(next);
             }
-            if self.run_group(group.drain(..)) {
-                break;
+            let jobs: Vec<Job> = group.drain(..).collect();
+            let done = catch_unwind(AssertUnwindSafe(|| self.run_group(jobs.into_iter())));
+            // Whoever asked in that group is told to come again, as their replies are gone.
+            match done {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(_) => {
+                    error!("a group of requests panicked; none of it was done");
+                    let _ = self.conn.execute_batch("ROLLBACK");
+                }
             }
         }
         self.keep_time();
@@ -177,8 +189,14 @@ impl Writer {
             reply.hold = Some(Hold::new(Arc::clone(&slot), Arc::clone(&self.lefts)));
             replies.begun.push(parked.id.clone());
             let id = parked.id.clone();
-            // A call that comes again takes the place of the one whose connection was lost.
-            self.parked.insert(id, ParkedCall { call, params, resume, parked: *parked, slot });
+            let print = api::print_to_keep(&call);
+            let call = Call { body: Vec::new(), ..call };
+            let now = ParkedCall { call, print, params, resume, parked: *parked, slot };
+            // A call that comes again takes the place of the one before it.
+            if let Some(before) = self.parked.insert(id, now) {
+                let why = "the same request was asked again on another connection";
+                before.slot.supersede(Reply::error(409, why));
+            }
         }
         replies.direct.push((done, reply));
     }
@@ -210,6 +228,7 @@ impl Writer {
         let _ = self.conn.execute_batch("ROLLBACK");
         // Signs of life may have been among it: the next ones are to be written.
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lefts.lock().unwrap_or_else(PoisonError::into_inner).extend(replies.left);
         for id in replies.begun {
             self.parked.remove(&id);
         }

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use coord_protocol::claim::Who;
 use coord_protocol::resource::Resource;
 use coord_protocol::wire::Severity;
 use tracing::warn;
 
 use crate::ownership::{Document, Ownership};
-use crate::store::{Stored, View};
+use crate::store::{ClaimRow, Stored, View};
 
 /// Documents that are kept read: more than databases that one process has open.
 const KNOWN_MAX: usize = 4;
@@ -21,6 +22,26 @@ struct Known {
 /// Documents by their whole text, latest first. So nothing can be out of date: not after a rollback,
 /// not when another process changed the row.
 static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
+/// Whether somebody owns the area in which a claim lies. An owner is named by what it is called, by its
+/// session, or by the user or the machine of that session.
+pub(super) fn is_owner(view: &View<'_>, row: &ClaimRow, who: &Who<'_>) -> Stored<bool> {
+    let Some(resource) = row.read_resource() else { return Ok(false) };
+    let owners = of(view)?.owners_of(&resource);
+    if owners.is_empty() {
+        return Ok(false);
+    }
+    let called = [who.engineer.unwrap_or_default(), who.session];
+    let mut names: Vec<String> =
+        called.iter().filter(|n| !n.is_empty()).map(|n| (*n).to_owned()).collect();
+    for session in called {
+        if let Some(known) = view.session(session)? {
+            names.extend(known.user);
+            names.extend(known.machine);
+        }
+    }
+    Ok(owners.iter().any(|o| names.contains(o)))
+}
 
 /// What the document says.
 #[derive(Debug, Default)]

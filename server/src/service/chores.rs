@@ -1,10 +1,17 @@
 //! What a running engine does now and then without being asked.
 
+use std::time::Duration;
+
 use coord_protocol::time::Millis;
 
 use super::claims::queue;
 use super::{Cx, hotspots, reaping};
 use crate::store::{Stored, Tx};
+
+/// Waiters are known so long after they ceased to wait.
+const WAITERS_KEPT: Duration = Duration::from_hours(7 * 24);
+/// Rows that are forgotten in one go.
+const FORGET_STEP: usize = 10_000;
 
 /// When each was last done.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +47,7 @@ impl Chores {
             self.swept = cx.now;
             reaping::sweep(tx, cx)?;
             hotspots::forget_old_attempts(tx, cx.now)?;
+            tx.forget_waiters(cx.now.before(WAITERS_KEPT), FORGET_STEP)?;
         }
         if self.is_demotion_due(cx) {
             self.demoted = cx.now;

@@ -14,8 +14,7 @@ const EACH_MAX: usize = 100;
 pub fn pending(tx: &Tx<'_>, cx: &Cx<'_>, session: &str) -> Answer<Vec<Value>> {
     fields::session("session_id", session)?;
     cx.touch(tx, session)?;
-    let held: Vec<ClaimRow> =
-        tx.claims_of(session)?.into_iter().filter(|c| c.team.is_some()).collect();
+    let held: Vec<ClaimRow> = tx.claims_of(session)?;
     let mut requests: Vec<(i64, Value)> = Vec::new();
     let mut narrowed: Vec<(i64, Value)> = Vec::new();
     let mut refused: Vec<(i64, Value)> = Vec::new();

@@ -60,6 +60,8 @@ pub struct Cx<'a> {
     pub provisional: bool,
     /// Whether whoever asks can be kept waiting for the answer.
     pub waits: Waits,
+    /// The same request waits already, as this.
+    pub waits_as: Option<&'a str>,
 }
 
 /// Whether whoever asks can be kept waiting for an answer.
@@ -87,6 +89,7 @@ impl<'a> Cx<'a> {
             waited: Duration::ZERO,
             provisional: false,
             waits: Waits::Never,
+            waits_as: None,
         }
     }
 }

@@ -83,7 +83,7 @@ pub fn once(
     tx: &Tx<'_>,
     cx: &Cx<'_>,
     key: Option<&(&str, Vec<u8>)>,
-    effect: impl FnOnce() -> Answer<Told>,
+    effect: impl FnOnce(Option<&str>) -> Answer<Told>,
 ) -> Stored<Told> {
     if let Some((k, print)) = key
         && let Some(before) = tx.applied(k)?
@@ -95,10 +95,23 @@ pub fn once(
             Refusal::new(422, why).into()
         });
     }
+    let again = match key {
+        Some((k, print)) => match tx.parked_under(k)? {
+            Some((before, _)) if before != *print => {
+                let why = format!("idempotency key {k:?} waits for the answer to another request");
+                return Ok(Refusal::new(422, why).into());
+            }
+            known => known.map(|(_, waits_as)| waits_as),
+        },
+        None => None,
+    };
     // Effect and memory are one part: neither stays without the other.
     tx.savepoint()?;
-    let done = effect().and_then(|told| {
+    let done = effect(again.as_deref()).and_then(|told| {
         queue::serve(tx, cx)?;
+        if let (Some((k, print)), Some(parked)) = (key, &told.parked) {
+            tx.park_key(k, print, &parked.id, cx.now)?;
+        }
         remember(tx, cx.now, key, &told)?;
         Ok(told)
     });

@@ -1,6 +1,8 @@
 //! The ownership document: kept as its authors wrote it, byte by byte.
 
 use super::{Answer, Cx, Refusal};
+use sha2::{Digest, Sha256};
+
 use crate::ownership::{BadDocument, Document, Split, add_shared, add_split};
 use crate::store::{Stored, Tx, View};
 
@@ -33,10 +35,21 @@ fn refused(e: &BadDocument) -> Refusal {
 }
 
 /// Stores a document; says how many path rules it has.
-pub fn set(tx: &Tx<'_>, cx: &Cx<'_>, text: &str) -> Answer<usize> {
+pub fn set(tx: &Tx<'_>, cx: &Cx<'_>, text: &str, was: Option<&str>) -> Answer<usize> {
     let document = Document::accept(text).map_err(|e| refused(&e))?;
+    let now = print_of(get(tx)?.as_deref());
+    if was.is_some_and(|was| was != now) {
+        let why = "the ownership document has changed since; look at it, and set yours again";
+        return Err(Refusal::new(409, why).into());
+    }
     tx.set_ownership(text, cx.now)?;
     Ok(document.rules.len())
+}
+
+/// What stands for a document where one is to be replaced: its SHA-256 in hex; of none, that of nothing.
+pub fn print_of(document: Option<&str>) -> String {
+    let digest = Sha256::digest(document.unwrap_or_default().as_bytes());
+    digest.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The document, if there is one.

@@ -76,6 +76,9 @@ impl ClaimRow {
 
 /// Ended claims that a late one is compared with, at most.
 const ENDED_MAX: usize = 500;
+/// The last part of a resource holds no dot: it may be a folder.
+const FOLDER_LIKE: &str = "claim.kind = 'claim'
+    AND instr(substr(resource, length(rtrim(resource, replace(resource, '/', ''))) + 1), '.') = 0";
 /// When a claim ends by itself. A file's end moves with every sign of life of its session; nothing is
 /// written for that.
 macro_rules! expiry {
@@ -197,12 +200,12 @@ impl View<'_> {
             );
             found = self.rows(&sql, [project, &json_of_names(&exact)], claim)?;
         }
-        // A name at any depth meets only what spells it, or is a pattern itself.
+        // A name at any depth meets only what spells it, may be a folder, or is a pattern itself.
         let name = resource.name_anywhere();
         for (from, to) in ranges {
             let sql = format!(
                 "SELECT {COLUMNS} WHERE {live} AND anchor >= ?2 AND anchor < ?3
-                 AND (?4 IS NULL OR is_glob = 1 OR instr(resource, ?4) > 0)"
+                 AND (?4 IS NULL OR is_glob = 1 OR instr(resource, ?4) > 0 OR {FOLDER_LIKE})"
             );
             found.extend(self.rows(&sql, params![project, from, to, name], claim)?);
         }
@@ -288,6 +291,18 @@ impl View<'_> {
                  AND (?2 IS NULL OR claim.project_key = ?2) ORDER BY claim.expires_at LIMIT ?3"
             ),
             params![now.0, project, limit(most)],
+            claim,
+        )
+    }
+
+    /// Claims that are not ended and that somebody has asked to be released.
+    pub fn claims_asked_for(&self, most: usize) -> Stored<Vec<ClaimRow>> {
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} WHERE claim.ended_at IS NULL AND claim.id IN
+                 (SELECT claim_id FROM release_request WHERE decision = 'pending') LIMIT ?1"
+            ),
+            [limit(most)],
             claim,
         )
     }

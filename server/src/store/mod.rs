@@ -45,7 +45,7 @@ pub use requests::{RequestFilter, RequestRow};
 pub use sessions::ENDED;
 pub use team_claims::{RepoRow, TeamFilter};
 pub use team_events::EventRow;
-pub use waiters::{WaiterItem, WaiterRow, WaiterState};
+pub use waiters::{WaitedItem, WaiterItem, WaiterRow, WaiterState};
 pub use webhooks::{DeliveryRow, DueDelivery};
 
 /// The database could not do it: away, locked by somebody else, full, damaged. Never the caller's

@@ -111,6 +111,30 @@ pub struct WaiterItem {
     pub hard: bool,
 }
 
+/// What a waiter wants, with what says where it stands in the queue.
+#[derive(Debug, Clone)]
+pub struct WaitedItem {
+    /// What it wants.
+    pub item: WaiterItem,
+    /// Its place in the order of arrival.
+    pub seq: i64,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// Since when it waits.
+    pub enqueued_at: Millis,
+    /// Who waits.
+    pub engineer: String,
+    /// In which session.
+    pub session_id: String,
+}
+
+impl WaitedItem {
+    /// Who waits.
+    pub fn who(&self) -> Who<'_> {
+        Who { session: &self.session_id, engineer: Some(&self.engineer) }
+    }
+}
+
 const COLUMNS: &str = "waiter.seq, waiter.id, waiter.project_key, waiter.engineer,
     waiter.session_id, wish, urgency, blocking_claim_id, waiter.pattern, waiter.claim_type,
     waiter.symbols, state, enqueued_at, waiter.expires_at, alive_until, decided_at, granted, answer
@@ -140,13 +164,20 @@ fn waiter(r: &Row<'_>) -> rusqlite::Result<WaiterRow> {
     })
 }
 
-fn item(r: &Row<'_>) -> rusqlite::Result<WaiterItem> {
-    Ok(WaiterItem {
-        waiter: r.get(0)?,
-        resource: r.get(1)?,
-        symbols: names(r.get(2)?),
-        narrowable: r.get(3)?,
-        hard: r.get(4)?,
+fn item(r: &Row<'_>) -> rusqlite::Result<WaitedItem> {
+    Ok(WaitedItem {
+        item: WaiterItem {
+            waiter: r.get(0)?,
+            resource: r.get(1)?,
+            symbols: names(r.get(2)?),
+            narrowable: r.get(3)?,
+            hard: r.get(4)?,
+        },
+        seq: r.get(5)?,
+        urgency: Urgency::parse(&r.get::<_, String>(6)?).unwrap_or_default(),
+        enqueued_at: Millis(r.get(7)?),
+        engineer: r.get(8)?,
+        session_id: r.get(9)?,
     })
 }
 
@@ -178,6 +209,26 @@ impl View<'_> {
         )
     }
 
+    /// Whose first obstacle a claim is, in the order of arrival.
+    pub fn waiting_on(&self, claim: &str) -> Stored<Vec<WaiterRow>> {
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} WHERE state = 'waiting' AND blocking_claim_id = ?1 ORDER BY seq"
+            ),
+            [claim],
+            waiter,
+        )
+    }
+
+    /// Waiters without a connection that were served and have not said since that they are there.
+    pub fn waiters_unheard(&self, now: Millis) -> Stored<Vec<String>> {
+        self.rows(
+            "SELECT id FROM waiter WHERE state = 'granted' AND alive_until < ?1",
+            [now.0],
+            |r| r.get(0),
+        )
+    }
+
     /// What a waiter waits for.
     pub fn targets_of(&self, waiter: &str) -> Stored<Vec<String>> {
         self.rows("SELECT target FROM waits_for WHERE waiter = ?1", [waiter], |r| r.get(0))
@@ -202,10 +253,13 @@ impl View<'_> {
     }
 
     /// What others wait for that may touch `resource`: a superset.
-    pub fn waited_near(&self, project: &str, resource: &Resource) -> Stored<Vec<WaiterItem>> {
+    pub fn waited_near(&self, project: &str, resource: &Resource) -> Stored<Vec<WaitedItem>> {
         let Anchors { exact, ranges } = resource.anchors();
-        let of = "waiter, resource, symbols, narrowable, hard FROM waiter_item
-            WHERE project_key = ?1";
+        let of =
+            "waiter_item.waiter, resource, waiter_item.symbols, narrowable, hard, seq, urgency,
+            enqueued_at, engineer, session_id
+            FROM waiter_item JOIN waiter ON waiter.id = waiter_item.waiter
+            WHERE waiter_item.project_key = ?1 AND waiter.state = 'waiting'";
         let mut found = self.rows(
             &format!("SELECT {of} AND anchor IN (SELECT value FROM json_each(?2))"),
             [project, &json_of_names(&exact)],
@@ -248,7 +302,54 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// What the request under a key waits as, and the request's fingerprint.
+    pub fn parked_under(&self, key: &str) -> Stored<Option<(Vec<u8>, String)>> {
+        self.row("SELECT fingerprint, waits_as FROM parked_key WHERE key = ?1", [key], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })
+    }
+}
+
 impl Tx<'_> {
+    /// A request under this key waits as that.
+    pub fn park_key(&self, key: &str, print: &[u8], waits_as: &str, now: Millis) -> Stored<()> {
+        self.run(
+            "INSERT OR REPLACE INTO parked_key (key, fingerprint, waits_as, at)
+             VALUES (?1, ?2, ?3, ?4)",
+            params![key, print, waits_as, now.0],
+        )?;
+        Ok(())
+    }
+
+    /// Nobody heard the answer of what waited as this: it is not remembered any more.
+    pub fn forget_answer_of(&self, waits_as: &str) -> Stored<()> {
+        self.run(
+            "DELETE FROM applied WHERE key IN (SELECT key FROM parked_key WHERE waits_as = ?1)",
+            [waits_as],
+        )?;
+        Ok(())
+    }
+
+    /// A waiter that was served and did not hear of it has left.
+    pub fn waiter_did_not_hear(&self, id: &str, now: Millis) -> Stored<()> {
+        self.run(
+            "UPDATE waiter SET state = 'left', granted = NULL, decided_at = ?2 WHERE id = ?1",
+            params![id, now.0],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets waiters that were decided before a moment, and their keys; some at a time.
+    pub fn forget_waiters(&self, before: Millis, most: usize) -> Stored<usize> {
+        self.run("DELETE FROM parked_key WHERE at < ?1", [before.0])?;
+        self.run(
+            "DELETE FROM waiter WHERE rowid IN (SELECT rowid FROM waiter
+             WHERE state <> 'waiting' AND decided_at < ?1 LIMIT ?2)",
+            params![before.0, limit(most)],
+        )
+    }
+
     /// Adds a waiter, or lets one that had left wait again in its old place.
     pub fn put_waiter(&self, w: &WaiterRow) -> Stored<()> {
         self.run(
@@ -353,6 +454,15 @@ impl Tx<'_> {
         self.run(
             "UPDATE waiter SET alive_until = ?2 WHERE id = ?1 AND state = 'waiting'",
             params![id, until.0],
+        )?;
+        Ok(())
+    }
+
+    /// A waiter is told what became of it.
+    pub fn waiter_hears(&self, id: &str) -> Stored<()> {
+        self.run(
+            "UPDATE waiter SET alive_until = NULL WHERE id = ?1 AND alive_until IS NOT NULL",
+            [id],
         )?;
         Ok(())
     }

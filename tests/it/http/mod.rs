@@ -3,6 +3,7 @@
 mod abuse;
 mod batch;
 mod changes;
+mod claims;
 mod crash;
 mod database;
 mod errors;

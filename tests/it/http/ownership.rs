@@ -138,3 +138,16 @@ fn numbers_of_hot_spots_are_bounded() {
         }
     });
 }
+
+#[test]
+fn a_document_replaces_only_the_one_that_was_seen() {
+    on_each_face(|s| {
+        let set = |was: &str, text: &str| {
+            s.ask(Ask::new("POST", &format!("/config/ownership{was}")).body(text))
+        };
+        let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        set(&format!("?was={nothing}"), "shared_files: [a]\n").expect(200);
+        set(&format!("?was={nothing}"), "shared_files: [b]\n").refused(409);
+        set("", "shared_files: [c]\n").expect(200);
+    });
+}

@@ -177,10 +177,20 @@ pub(in crate::cli) fn extend(cx: &Context, a: &ExtendArgs) -> Result<Report, Cli
         }
     };
     let body = json!({"engineer": cx.session.id, "ttl_hours": a.ttl});
-    let path = format!("/claims/{}/extend", encode(&id));
+    let path = format!("/claims/{}/extend?full=true", encode(&id));
     let request = cx.request(Method::Post, &path, Some(&body));
     let what = format!("extension of {}", line(&id));
-    send(cx, &a.write, request, &what, |_| {
-        format!("{} is yours for {} more", line(&a.claim), count_of(a.hours(), "hour"))
+    send(cx, &a.write, request, &what, |answer| {
+        let Some(until) = answer["expires_at"].as_str() else {
+            return format!("{} is yours for {}", line(&a.claim), count_of(a.hours(), "hour"));
+        };
+        let (name, until) = (line(&a.claim), line(until));
+        if answer["ttl_shortened"] == true {
+            return format!(
+                "{name} is yours until {until}: its release is asked for, and only once you have \
+                 answered it is yours for longer\nanswer: coord request inbox"
+            );
+        }
+        format!("{name} is yours until {until}")
     })
 }

@@ -8,10 +8,11 @@ use coord_protocol::exit;
 use coord_protocol::request::Method;
 use coord_protocol::resource::Resource;
 use coord_server::ownership::{DOCUMENT_BYTES_MAX, Document, Ownership};
+use coord_server::service::ownership::print_of;
 use serde_json::{Value, json};
 
 use super::wanted;
-use crate::cli::reading::read_text;
+use crate::cli::reading::{Query, read_text};
 use crate::cli::writing::{WriteArgs, refused, send};
 use crate::config::file::read_linked;
 use crate::context::Context;
@@ -57,7 +58,10 @@ pub(in crate::cli) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> 
             // Read here too, so that nothing is queued that the server is bound to refuse.
             accept(&text)?;
             // A text as the body is sent as it is.
-            let request = cx.request(Method::Post, DOCUMENT, Some(&Value::String(text)));
+            // In place of the one that is known here, and of no other that somebody sets meanwhile.
+            let known = stored(cx).map(|known| print_of(known.as_deref())).ok();
+            let path = Query::default().and("was", known.as_deref()).on(DOCUMENT);
+            let request = cx.request(Method::Post, &path, Some(&Value::String(text)));
             send(cx, &write, request, "the ownership document", |answer| {
                 let n = answer.get("rules").and_then(Value::as_u64).unwrap_or(0);
                 format!("the ownership document is set; paths of areas: {n}")

@@ -229,7 +229,9 @@ fn release(cx: &Context, a: ReleaseArgs) -> Result<Report, CliError> {
     see_off(cx);
     let (claim, holder) = claim_for(cx, &a.claim)?;
     let key = cx.project.key.as_deref().unwrap_or_default();
-    let scope = a.scope.as_deref().map(|s| wanted(cx, s, key)).transpose()?;
+    // Who names a file wants that file, whatever more its holder holds.
+    let named = Some(a.claim.as_str()).filter(|c| Uuid::try_parse(c).is_err());
+    let scope = a.scope.as_deref().or(named).map(|s| wanted(cx, s, key)).transpose()?;
     // Absent, the server would wait for a minute.
     let mut body = json!({"claim_id": claim, "requester": cx.session.id,
         "session_id": cx.session.id, "reason": a.reason, "urgency": urgency(a.urgency),

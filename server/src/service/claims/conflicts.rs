@@ -7,10 +7,10 @@ use coord_protocol::wire::Severity;
 use serde::Serialize;
 
 use super::items::{read_pattern, too_broad};
-use super::judge::{Wish, look};
+use super::judge::{TOO_COSTLY, Wish, look};
 use super::queue::{Place, before};
 use crate::service::{Answer, Cx, Refusal, areas, fields};
-use crate::store::{ClaimRow, Stored, View};
+use crate::store::{ClaimRow, View};
 
 /// Patterns of one question at most.
 const PATTERNS_MAX: usize = 2_000;
@@ -106,12 +106,17 @@ fn one(
     pattern: &str,
     resource: &Resource,
     hard: bool,
-) -> Stored<Vec<Conflict>> {
-    let session = q.sessions.first().map_or("", String::as_str);
+) -> Answer<Vec<Conflict>> {
+    let session = q.sessions.iter().find(|s| !s.is_empty()).map_or("", String::as_str);
     let who = Who { session, engineer: Some(q.engineer) };
     let wish = Wish { project: q.project, who, resource, symbols: None, hard };
     let found = look(view, cx, &wish)?;
-    let is_mine = |row: &ClaimRow| row.who().is(&who) || q.sessions.contains(&row.session_id);
+    if found.too_costly {
+        return Err(Refusal::new(400, TOO_COSTLY).into());
+    }
+    let is_mine = |row: &ClaimRow| {
+        row.who().is(&who) || (!row.session_id.is_empty() && q.sessions.contains(&row.session_id))
+    };
     let others = found.in_the_way.iter().map(|(met, _)| met).filter(|met| is_mine(&met.row));
     let own: Vec<&ClaimRow> = found.own.iter().chain(others.map(|met| &met.row)).collect();
     let partner = |id: &str| {
@@ -133,19 +138,28 @@ fn one(
             overlap: vec![met.witness.clone()],
         });
     }
-    if conflicts.is_empty() && found.own.is_empty() {
-        for w in before(view, cx, &wish, Place::newcomer())? {
-            conflicts.push(Conflict {
-                your_pattern: pattern.to_owned(),
-                engineer: w.engineer,
-                pattern: w.pattern,
-                severity: Severity::Soft,
-                expires_at: Some(w.expires_at),
-                overlap: vec![resource.as_str().to_owned()],
-            });
-        }
+    if conflicts.is_empty()
+        && !has_it_all(&found.own, resource)
+        && let Some(w) = before(view, cx, &wish, Place::newcomer())?
+    {
+        conflicts.push(Conflict {
+            your_pattern: pattern.to_owned(),
+            engineer: w.engineer,
+            pattern: w.pattern,
+            severity: Severity::Soft,
+            expires_at: Some(w.expires_at),
+            overlap: vec![resource.as_str().to_owned()],
+        });
     }
     Ok(conflicts)
+}
+
+/// The asker holds just this, as whole files: a claim on it would be renewed.
+fn has_it_all(own: &[ClaimRow], resource: &Resource) -> bool {
+    own.iter().any(|r| {
+        let whole = r.team.as_deref().is_some_and(|t| t.symbols.is_none());
+        whole && r.resource == resource.as_str()
+    })
 }
 
 fn suggest(c: &Conflict) -> String {

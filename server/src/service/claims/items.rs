@@ -35,7 +35,7 @@ pub(super) fn check(ask: &CreateClaims) -> Result<(), Refusal> {
     for (name, value) in [("branch", &ask.branch), ("repo", &ask.repo)] {
         fields::maybe_name(name, value.as_deref())?;
     }
-    fields::text("description", ask.description.as_deref())?;
+    fields::note("description", ask.description.as_deref())?;
     if let Some(session) = &ask.session_id {
         fields::session("session_id", session)?;
     }
@@ -65,13 +65,20 @@ pub(super) fn read(
     let areas = areas::of(tx)?;
     let read = |item: &ClaimItem| read_item(cx, ask, item, &areas);
     let items: Result<Vec<_>, _> = ask.claims.iter().map(read).collect();
+    let long = |i: &Item| i.resource.is_glob() && i.resource.as_str().len() > LONG;
     let items = items.and_then(|all| {
+        if all.iter().filter(|i| long(i)).count() > LONG_MAX {
+            return Err(format!("More than {LONG_MAX} patterns longer than {LONG} bytes"));
+        }
         let broad = all.iter().filter(|i| i.resource.is_broad()).count();
         if broad <= BROAD_MAX { Ok(all) } else { Err(too_broad(BROAD_MAX)) }
     });
     Ok(items.map_err(|why| bad(&why, &["narrow_claim"])))
 }
 
+/// Long patterns of one request: comparing two of them takes long.
+const LONG: usize = 150;
+const LONG_MAX: usize = 10;
 /// Patterns of one request that begin with no folder: each is compared with all claims of the project.
 const BROAD_MAX: usize = 20;
 
@@ -80,7 +87,7 @@ pub(super) fn too_broad(most: usize) -> String {
     format!("More than {most} patterns that begin with no folder; name the folders")
 }
 
-fn bad(why: &str, options: &[&str]) -> ClaimsAnswer {
+pub(super) fn bad(why: &str, options: &[&str]) -> ClaimsAnswer {
     ClaimsAnswer {
         warnings: vec![why.to_owned()],
         options: options.iter().map(|o| (*o).to_owned()).collect(),
@@ -97,9 +104,6 @@ fn read_item(
     let resource = read_pattern(&item.pattern)?;
     let symbols = match item.symbols.as_deref() {
         None | Some([]) => None,
-        Some(names) if names.len() > symbol::SYMBOLS_MAX => {
-            return Err(format!("More than {} symbols in one claim", symbol::SYMBOLS_MAX));
-        }
         Some(names) => Some(read_symbols(names)?),
     };
     let shared = item.claim_type == ClaimType::SharedFile || areas.is_shared(&resource);
@@ -142,7 +146,10 @@ pub(in crate::service) fn read_pattern(raw: &str) -> Result<Resource, String> {
     Resource::claim(raw).map_err(|e| e.to_string())
 }
 
-fn read_symbols(names: &[String]) -> Result<Vec<String>, String> {
+pub(in crate::service) fn read_symbols(names: &[String]) -> Result<Vec<String>, String> {
+    if names.len() > symbol::SYMBOLS_MAX {
+        return Err(format!("More than {} symbols in one claim", symbol::SYMBOLS_MAX));
+    }
     let mut read = Vec::with_capacity(names.len());
     for raw in names {
         let name = symbol::canonical(raw).ok_or_else(|| format!("{raw:?} is no symbol's name"))?;

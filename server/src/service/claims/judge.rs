@@ -45,7 +45,15 @@ pub(super) struct Found {
     pub(super) beside: Vec<(Met, Pair)>,
     /// Those that it cannot, with the asker's symbols that meet theirs.
     pub(super) in_the_way: Vec<(Met, Vec<String>)>,
+    /// The comparison was given up: patterns like these take too long.
+    pub(super) too_costly: bool,
 }
+
+/// Steps of one comparison with all claims there: some tenths of a second.
+const STEPS_MAX: usize = 1_000_000;
+/// What a wish is told that was given up.
+pub(super) const TOO_COSTLY: &str =
+    "The pattern takes too long to compare with those that are held there; use a simpler one";
 
 /// How a claim stands now: by its time, and by the silence that its kind allows.
 pub(in crate::service) fn standing_of(now: Millis, rules: &Rules, row: &ClaimRow) -> Standing {
@@ -67,10 +75,14 @@ pub(super) fn look(view: &View<'_>, cx: &Cx<'_>, wish: &Wish<'_>) -> Stored<Foun
 fn sift(rows: Vec<ClaimRow>, wish: &Wish<'_>, now: Millis, rules: &Rules) -> Found {
     let mut found = Found::default();
     let mut others = Vec::new();
+    let mut steps = 0;
     for row in rows {
-        let Some(witness) = row.read_resource().and_then(|r| r.overlap(wish.resource)) else {
-            continue;
-        };
+        let Some(resource) = row.read_resource() else { continue };
+        steps += resource.cost_with(wish.resource);
+        if steps > STEPS_MAX {
+            return Found { too_costly: true, ..Found::default() };
+        }
+        let Some(witness) = resource.overlap(wish.resource) else { continue };
         match standing_of(now, rules, &row) {
             Standing::Expired => found.over.push((row, End::Expired)),
             Standing::Stale | Standing::Live if row.who().is(&wish.who) => found.own.push(row),

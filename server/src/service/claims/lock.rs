@@ -6,7 +6,7 @@ use coord_protocol::resource::Resource;
 use coord_protocol::wire::{ClaimKind, ClaimLock, Lock};
 use serde_json::json;
 
-use super::judge::{Found, Met, Wish, look};
+use super::judge::{Found, Met, TOO_COSTLY, Wish, look};
 use super::queue::{self, Place};
 use super::{End, brief_view, end_over, ended_view, lock_view, wanted};
 use crate::service::{Answer, Cx, Refusal, fields, files, reaping, sessions, settle};
@@ -37,7 +37,10 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
         reaping::in_passing(tx, cx)?;
     }
     let wish = wish(ask, &resource);
-    let Found { over, own, in_the_way, .. } = look(tx, cx, &wish)?;
+    let Found { over, own, in_the_way, too_costly, .. } = look(tx, cx, &wish)?;
+    if too_costly {
+        return Err(Refusal::new(422, TOO_COSTLY).into());
+    }
     end_over(tx, cx, &over, &ask.session_id)?;
     let stale = over.iter().filter(|(_, why)| *why == End::Stale);
     let released_stale = stale.map(|(row, why)| ended_view(row, *why)).collect();
@@ -52,8 +55,8 @@ pub fn claim(tx: &Tx<'_>, cx: &Cx<'_>, ask: &ClaimLock) -> Answer<Claimed> {
         let tell = settle::conflict_notices(cx, &settle::Late::of_lock(ask), &in_the_way);
         return Err(Refusal { tell, ..conflict(&resource, &in_the_way) }.into());
     }
-    if let Some(first) = queue::before(tx, cx, &wish, Place::newcomer())?.first() {
-        return Err(waited_for(&resource, first).into());
+    if let Some(first) = queue::before(tx, cx, &wish, Place::newcomer())? {
+        return Err(waited_for(&resource, &first).into());
     }
     let fence = if cx.provisional { None } else { Some(tx.next_fence(cx.now)?) };
     let row = ClaimRow {

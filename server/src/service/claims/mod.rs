@@ -19,10 +19,10 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimKind, EndedLock, Lock, Released, ReleasedAll};
 use serde_json::json;
 
-use super::{Answer, Cx, Refusal, fields, requests, sessions};
+use super::{Answer, Cx, Notice, Refusal, fields, requests, sessions};
 use crate::store::{ClaimRow, Paged, Room, Stored, Tx, View, json_len};
 
-pub(super) use items::read_pattern;
+pub(super) use items::{read_pattern, read_symbols};
 pub(super) use judge::{Met, standing_of};
 pub(super) use lock::checked;
 pub use lock::{Claimed, claim};
@@ -83,10 +83,39 @@ pub fn end(
     }
     if let Some(team) = row.team.as_deref() {
         unlink(tx, &row.id, &team.partners)?;
-        requests::claim_ended(tx, cx, row, why)?;
+    }
+    requests::claim_ended(tx, cx, row, why)?;
+    if let Some(notice) = told_of_end(row, why, by, note) {
+        notice.send(tx, cx)?;
     }
     tx.note_freed(&row.id);
     Ok(())
+}
+
+/// What the holder of a team claim is told that has ended otherwise than by its own doing.
+fn told_of_end(row: &ClaimRow, why: End, by: Option<&str>, note: Option<&str>) -> Option<Notice> {
+    let team = row.team.as_deref()?;
+    if by.is_some_and(|b| b == team.engineer || b == row.session_id) {
+        return None;
+    }
+    let who = by.unwrap_or("somebody who gave no name");
+    let because = note.map(|n| format!(" ({})", fields::brief(n))).unwrap_or_default();
+    let how = match why {
+        End::Released | End::Forced => format!("{who} has released it{because}"),
+        End::Approved => format!("{who} has granted a request for its release"),
+        End::Expired if team.ttl_shortened => {
+            "a request for its release was not answered".to_owned()
+        }
+        End::Expired => "its time was over".to_owned(),
+        End::Stale => "you were silent for too long".to_owned(),
+        End::SessionEnd | End::Narrowed | End::Left | End::Past => return None,
+    };
+    Some(Notice {
+        to: row.session_id.clone(),
+        project_key: row.project_key.clone(),
+        subject: format!("your claim on {} has ended", team.pattern),
+        body: format!("You hold {} no more: {how}. Claim it anew before you go on.", team.pattern),
+    })
 }
 
 fn unlink(tx: &Tx<'_>, id: &str, partners: &[String]) -> Stored<()> {

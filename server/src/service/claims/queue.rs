@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use coord_protocol::claim::{self, Pair, Side};
+use coord_protocol::edge::id_at;
 use coord_protocol::lease::Standing;
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
@@ -14,20 +15,22 @@ use serde_json::json;
 
 use super::circle;
 use super::items::{self, Item};
-use super::judge::{Wish, standing_of};
+use super::judge::{Wish, look as look_for, standing_of};
 use super::refused::{self, Obstacle};
 use super::team::{Attempt, Made, attempt, who, wish_of};
-use super::{End, end};
+use super::{End, end, lock_view};
 use crate::service::{Answer, Cx, Refusal, Waits, events};
-use crate::store::{ClaimRow, Stored, Tx, View, WaiterRow, WaiterState};
+use crate::store::{ClaimRow, Stored, Tx, View, WaitedItem, WaiterItem, WaiterRow, WaiterState};
 
 /// A waiter without a connection is served so long after it was last heard.
 pub const ALIVE_FOR: Duration = Duration::from_secs(3);
 /// The highest class.
 const TOP: i64 = 4;
 /// Waiters behind another one that are tried with one look, and how long a turn is theirs, ms.
-const TRIED_AT_ONCE: usize = 32;
+const TRIED_AT_ONCE: usize = 8;
 const TURN_MS: i64 = 200;
+/// Claims with open requests that are looked at in one look.
+const ASKED_MAX: usize = 1_000;
 /// Waiters at most, together.
 const WAITERS_MAX: i64 = 10_000;
 
@@ -52,12 +55,20 @@ impl Place {
     }
 
     fn of(cx: &Cx<'_>, w: &WaiterRow) -> Self {
-        let waited = cx.now.since(w.enqueued_at).as_millis();
+        Self::aged(cx, w.urgency, w.enqueued_at, w.seq)
+    }
+
+    fn of_item(cx: &Cx<'_>, w: &WaitedItem) -> Self {
+        Self::aged(cx, w.urgency, w.enqueued_at, w.seq)
+    }
+
+    fn aged(cx: &Cx<'_>, urgency: Urgency, since: Millis, seq: i64) -> Self {
+        let waited = cx.now.since(since).as_millis();
         let boosts = match cx.rules.team.age_boost {
             Some(each) => i64::try_from(waited / each.as_millis().max(1)).unwrap_or(TOP),
             None => 0,
         };
-        Self { class: w.urgency.class().saturating_add(boosts).min(TOP), seq: w.seq }
+        Self { class: urgency.class().saturating_add(boosts).min(TOP), seq }
     }
 
     fn is_before(self, other: Self) -> bool {
@@ -65,42 +76,49 @@ impl Place {
     }
 }
 
-/// Waiters that come before whoever stands at `place`, and want what cannot be had beside this wish.
+/// The first of those that come before whoever stands at `place`, and want what cannot be had beside
+/// this wish.
 pub(super) fn before(
     view: &View<'_>,
     cx: &Cx<'_>,
     wish: &Wish<'_>,
     place: Place,
-) -> Stored<Vec<WaiterRow>> {
+) -> Stored<Option<WaiterRow>> {
     // What the server has in its queue is its own to judge.
     if cx.provisional || !view.anybody_waits()? {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let mut found: Vec<WaiterRow> = Vec::new();
     let asker = Side { symbols: wish.symbols, narrowable: false, hard: wish.hard };
-    for item in view.waited_near(wish.project, wish.resource)? {
-        if found.iter().any(|w| w.id == item.waiter) {
+    let mut all: Vec<(Place, WaitedItem)> = view
+        .waited_near(wish.project, wish.resource)?
+        .into_iter()
+        .filter(|w| !w.who().is(&wish.who))
+        .map(|w| (Place::of_item(cx, &w), w))
+        .filter(|(p, _)| p.is_before(place))
+        .collect();
+    all.sort_by_key(|(p, _)| (-p.class, p.seq));
+    let mut spared: Option<String> = None;
+    for (_, w) in all {
+        if spared.as_ref() == Some(&w.item.waiter) || !is_in_the_way(&w.item, wish, &asker) {
             continue;
         }
-        let Ok(resource) = Resource::claimed(&item.resource) else { continue };
-        let (symbols, hard) = (item.symbols.as_deref(), item.hard);
-        let theirs = Side { symbols, narrowable: item.narrowable, hard };
-        if resource.overlap(wish.resource).is_none()
-            || !matches!(claim::judge(&theirs, &asker), Pair::Conflict { .. })
-        {
-            continue;
-        }
-        let Some(w) = view.waiter(&item.waiter)? else { continue };
-        if w.state == WaiterState::Waiting
-            && !w.who().is(&wish.who)
-            && Place::of(cx, &w).is_before(place)
-            // Nobody is kept waiting for somebody who waits for them.
-            && !circle::waits_for(view, &w, &wish.who)?
-        {
-            found.push(w);
+        let Some(row) = view.waiter(&w.item.waiter)? else { continue };
+        // Nobody is kept waiting for somebody who waits for them.
+        if circle::waits_for(view, &row, &wish.who)? {
+            spared = Some(row.id);
+        } else {
+            return Ok(Some(row));
         }
     }
-    Ok(found)
+    Ok(None)
+}
+
+fn is_in_the_way(item: &WaiterItem, wish: &Wish<'_>, asker: &Side<'_>) -> bool {
+    let Ok(resource) = Resource::claimed(&item.resource) else { return false };
+    let (symbols, hard) = (item.symbols.as_deref(), item.hard);
+    let theirs = Side { symbols, narrowable: item.narrowable, hard };
+    resource.overlap(wish.resource).is_some()
+        && matches!(claim::judge(&theirs, asker), Pair::Conflict { .. })
 }
 
 /// Puts a request into the queue, unless it would wait for itself.
@@ -122,7 +140,10 @@ pub(super) fn enter(
     }
     let seconds = ask.wait_seconds.unwrap_or(0).unsigned_abs();
     let until = cx.now.plus(Duration::from_secs(seconds));
+    // Whoever uses the id of somebody's place as a key does not get that place.
     let id = cx.new_id();
+    let taken = tx.waiter(&id)?.is_some();
+    let id = if taken { id_at(cx.now, cx.rng).to_string() } else { id };
     let row = WaiterRow {
         seq: 0,
         id: id.clone(),
@@ -171,46 +192,67 @@ fn with_circle(mut answer: ClaimsAnswer, names: &[String]) -> ClaimsAnswer {
 }
 
 /// A request that waited comes again: its caller lost its connection, or the server was restarted.
-pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, known: WaiterRow) -> Answer<Made> {
+/// `None`: it is to be judged like a new one.
+pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, waits_as: &str) -> Answer<Option<Made>> {
+    let Some(known) = tx.waiter(waits_as)? else { return Ok(None) };
+    let can_wait = cx.waits != Waits::Never;
     match known.state {
-        WaiterState::Waiting => Ok(Made::Waits(known.id, known.expires_at)),
-        WaiterState::Left if known.expires_at > cx.now && known.granted.is_empty() => {
-            let Some(ask) = wish_of(&known) else { return Ok(told(&known)) };
-            let Ok(items) = items::read(tx, cx, &ask)? else { return Ok(told(&known)) };
-            let (id, until) = (known.id.clone(), known.expires_at);
-            let alive_until = alive_until(cx);
-            tx.put_waiter(&WaiterRow {
-                state: WaiterState::Waiting,
-                alive_until,
-                ..known.clone()
-            })?;
-            for (at, item) in items.iter().enumerate() {
-                tx.add_waiter_item(&known.project_key, at, &item.for_waiter(&id))?;
-            }
-            let blocking: Vec<String> = known.blocking_claim_id.into_iter().collect();
-            tx.set_targets(&id, &blocking)?;
-            // What it waited for may be over by now.
-            for claim in &blocking {
-                tx.note_freed(claim);
-            }
-            Ok(Made::Waits(id, until))
+        WaiterState::Waiting if can_wait => Ok(Some(Made::Waits(known.id, known.expires_at))),
+        WaiterState::Waiting => {
+            // It comes out of a queue now: nobody hangs on a connection for it any more.
+            leave(tx, cx, &known, WaiterState::Left)?;
+            Ok(None)
         }
-        _ => Ok(told(&known)),
+        WaiterState::Left if can_wait && known.expires_at > cx.now => wait_again(tx, cx, &known),
+        WaiterState::Granted if are_live(tx, &known.granted)? => told(tx, &known).map(Some),
+        WaiterState::Granted | WaiterState::Left => Ok(None),
+        WaiterState::Expired | WaiterState::Cancelled | WaiterState::Refused => {
+            told(tx, &known).map(Some)
+        }
     }
+}
+
+fn are_live(tx: &Tx<'_>, claims: &[String]) -> Stored<bool> {
+    for id in claims {
+        if tx.claim(id)?.is_none_or(|row| row.ended_at.is_some()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A waiter that had left waits again, in its old place.
+fn wait_again(tx: &Tx<'_>, cx: &Cx<'_>, known: &WaiterRow) -> Answer<Option<Made>> {
+    let Some(ask) = wish_of(known) else { return Ok(None) };
+    let Ok(items) = items::read(tx, cx, &ask)? else { return Ok(None) };
+    let alive_until = alive_until(cx);
+    tx.put_waiter(&WaiterRow { state: WaiterState::Waiting, alive_until, ..known.clone() })?;
+    for (at, item) in items.iter().enumerate() {
+        tx.add_waiter_item(&known.project_key, at, &item.for_waiter(&known.id))?;
+    }
+    let blocking: Vec<String> = known.blocking_claim_id.iter().cloned().collect();
+    tx.set_targets(&known.id, &blocking)?;
+    // What it waited for may be over by now.
+    for claim in &blocking {
+        tx.note_freed(claim);
+    }
+    Ok(Some(Made::Waits(known.id.clone(), known.expires_at)))
 }
 
 /// What the caller of a waiter that waits no longer is told.
-fn told(w: &WaiterRow) -> Made {
+fn told(view: &View<'_>, w: &WaiterRow) -> Answer<Made> {
     if w.state == WaiterState::Granted {
         let answer = ClaimsAnswer { claim_ids: w.granted.clone(), ..ClaimsAnswer::default() };
-        return Made::Granted { answer, locks: Vec::new() };
+        let rows = w.granted.iter().map(|id| view.claim(id)).collect::<Stored<Vec<_>>>()?;
+        let locks = rows.iter().flatten().map(lock_view).collect();
+        return Ok(Made::Granted { answer, locks });
     }
     let answer = w.answer.as_deref().and_then(|a| serde_json::from_str(a).ok());
-    Made::Blocked(answer.unwrap_or_default())
+    Ok(Made::Blocked(answer.unwrap_or_default()))
 }
 
 /// What the parked caller of a waiter is told now; `None`: it waits on.
-pub fn resume(tx: &Tx<'_>, cx: &Cx<'_>, id: &str) -> Stored<Option<Made>> {
+pub fn resume(tx: &Tx<'_>, cx: &Cx<'_>, id: &str) -> Answer<Option<Made>> {
     let Some(w) = tx.waiter(id)? else { return Ok(Some(Made::Blocked(ClaimsAnswer::default()))) };
     if w.state == WaiterState::Waiting {
         if cx.now < w.expires_at {
@@ -218,7 +260,28 @@ pub fn resume(tx: &Tx<'_>, cx: &Cx<'_>, id: &str) -> Stored<Option<Made>> {
         }
         leave(tx, cx, &w, WaiterState::Expired)?;
     }
-    Ok(Some(told(&w)))
+    // As it stands now.
+    let Some(w) = tx.waiter(id)? else { return Ok(Some(Made::Blocked(ClaimsAnswer::default()))) };
+    tx.waiter_hears(id)?;
+    if w.state == WaiterState::Expired
+        && let Some(now) = in_the_way_now(tx, cx, &w)?
+    {
+        return Ok(Some(Made::Blocked(now)));
+    }
+    told(tx, &w).map(Some)
+}
+
+/// What is in a waiter's way now: not what was when it began to wait.
+fn in_the_way_now(tx: &Tx<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Stored<Option<ClaimsAnswer>> {
+    let Some(ask) = wish_of(w) else { return Ok(None) };
+    let Ok(items) = items::read(tx, cx, &ask)? else { return Ok(None) };
+    let mut blocked = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        for (met, symbols) in look_for(tx, cx, &item.wish(&ask))?.in_the_way {
+            blocked.push(Obstacle::Holder { at, met: Box::new(met), symbols });
+        }
+    }
+    Ok((!blocked.is_empty()).then(|| refused::answer(&items, &blocked)))
 }
 
 /// A waiter ceases to wait and gets nothing.
@@ -242,6 +305,9 @@ pub fn caller_left(tx: &Tx<'_>, cx: &Cx<'_>, id: &str) -> Stored<()> {
                 end(tx, cx, &row, End::Left, None, None)?;
             }
         }
+        // Whoever asks again is not told of what it has no more.
+        tx.waiter_did_not_hear(id, cx.now)?;
+        tx.forget_answer_of(id)?;
     }
     serve(tx, cx)
 }
@@ -287,8 +353,13 @@ fn serve_those_for(tx: &Tx<'_>, cx: &Cx<'_>, target: &str) -> Stored<()> {
             leave(tx, cx, &w, WaiterState::Expired)?;
         } else if let Some(claim) = met_by(&served, &w) {
             // Without a try: the one before it has just got what it wants, too.
-            tx.set_targets(&w.id, std::slice::from_ref(&claim))?;
+            let targets = std::slice::from_ref(&claim);
+            tx.set_targets(&w.id, targets)?;
             tx.set_blocking(&w.id, Some(&claim))?;
+            if circle::closed_by(tx, &w.who(), targets)?.is_some() {
+                // Said in full by a try.
+                serve_one(tx, cx, &w)?;
+            }
         } else {
             served.extend(serve_one(tx, cx, &w)?);
         }
@@ -336,6 +407,10 @@ fn serve_one(tx: &Tx<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Stored<Option<Served>> 
             events::announce(tx, cx, events::QUEUE_GRANT, &detail)?;
             Ok(Some(Served { claims }))
         }
+        Attempt::Impossible(_) => {
+            leave(tx, cx, w, WaiterState::Refused)?;
+            Ok(None)
+        }
         Attempt::Blocked(blocked) => {
             let targets = targets_of(&blocked);
             tx.set_targets(&w.id, &targets)?;
@@ -352,9 +427,13 @@ fn serve_one(tx: &Tx<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Stored<Option<Served>> 
 
 /// Ends what is over by time among all that anybody waits for, and waiters whose own time is over.
 pub fn look(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
-    if !tx.anybody_waits()? {
-        return Ok(());
+    for claim in tx.claims_asked_for(ASKED_MAX)? {
+        end_if_over(tx, cx, &claim)?;
     }
+    if !tx.anybody_waits()? {
+        return serve(tx, cx);
+    }
+    end_unheard(tx, cx)?;
     for w in tx.waiters_over(cx.now)? {
         let gone = w.alive_until.is_some_and(|t| t < cx.now);
         leave(tx, cx, &w, if gone { WaiterState::Left } else { WaiterState::Expired })?;
@@ -368,13 +447,25 @@ pub fn look(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
             tx.note_freed(&target);
             continue;
         }
-        match standing_of(cx.now, cx.rules, &row) {
-            Standing::Live => {}
-            Standing::Expired => end(tx, cx, &row, End::Expired, None, None)?,
-            Standing::Stale => end(tx, cx, &row, End::Stale, None, None)?,
-        }
+        end_if_over(tx, cx, &row)?;
     }
     serve(tx, cx)
+}
+
+/// A waiter without a connection that was served, and died before it heard of it, holds nothing.
+pub(super) fn end_unheard(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
+    for id in tx.waiters_unheard(cx.now)? {
+        caller_left(tx, cx, &id)?;
+    }
+    Ok(())
+}
+
+fn end_if_over(tx: &Tx<'_>, cx: &Cx<'_>, row: &ClaimRow) -> Stored<()> {
+    match standing_of(cx.now, cx.rules, row) {
+        Standing::Live => Ok(()),
+        Standing::Expired => end(tx, cx, row, End::Expired, None, None),
+        Standing::Stale => end(tx, cx, row, End::Stale, None, None),
+    }
 }
 
 /// Who waits for a waiter alone may come before it by now: by its age, or because that one waits for it.
@@ -401,6 +492,6 @@ pub fn position(view: &View<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Stored<usize> {
         return Ok(0);
     };
     let place = Place::of(cx, w);
-    let before = view.waiting_for(target)?;
+    let before = view.waiting_on(target)?;
     Ok(before.iter().filter(|o| Place::of(cx, o).is_before(place)).count() + 1)
 }

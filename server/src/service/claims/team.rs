@@ -7,15 +7,17 @@ use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimKind, ClaimsAnswer, CreateClaims, Lock, TeamClaim};
 
-use super::items::{Item, check, read};
-use super::judge::{Found, Met, Wish, look};
+use super::items::{Item, bad, check, read};
+use super::judge::{Found, Met, TOO_COSTLY, Wish, look};
 use super::queue::{self, Place};
 use super::refused::{self, Obstacle};
 use super::{end_over, lock_view};
 use crate::service::events::{self, About};
-use crate::service::{Answer, Cx, Refusal, Waits, settle};
-use crate::store::{ClaimRow, Stored, Tx, View, WaiterRow};
+use crate::service::{Answer, Cx, Refusal, Waits, requests, settle};
+use crate::store::{ClaimRow, Stored, Tx, WaiterRow};
 
+/// Claims of others that the claims of one request can stand beside.
+const PARTNERS_MAX: usize = 200;
 /// Obstacles of one request that are looked for.
 const OBSTACLES_MAX: usize = 200;
 
@@ -44,6 +46,8 @@ pub enum Made {
 pub(super) enum Attempt {
     Granted(Vec<ClaimRow>),
     Blocked(Vec<Obstacle>),
+    /// It cannot be judged, or there is no room.
+    Impossible(String),
 }
 
 /// Grants all items, or none. `warnings` were found by looking at a checkout.
@@ -60,11 +64,13 @@ pub fn create(tx: &Tx<'_>, cx: &Cx<'_>, ask: &CreateClaims, warnings: Vec<String
     if cx.past {
         return Ok(Made::Past);
     }
-    if let Some(id) = cx.id.map(|id| id.to_string())
-        && let Some(known) = tx.waiter(&id)?
+    if let Some(waits_as) = cx.waits_as
+        && let Some(made) = queue::again(tx, cx, waits_as)?
     {
-        // The same request comes again: its place in the queue is kept.
-        return queue::again(tx, cx, known);
+        return Ok(made);
+    }
+    if cx.waits == Waits::Polling {
+        queue::end_unheard(tx, cx)?;
     }
     let place = Place::of_wish(ask.urgency);
     let blocked = match attempt(tx, cx, ask, &items, place)? {
@@ -74,6 +80,9 @@ pub fn create(tx: &Tx<'_>, cx: &Cx<'_>, ask: &CreateClaims, warnings: Vec<String
             return Ok(granted(&rows, warnings));
         }
         Attempt::Blocked(blocked) => blocked,
+        Attempt::Impossible(why) => {
+            return Ok(Made::Bad(bad(&why, &["narrow_claim", "escalate"])));
+        }
     };
     let answer = refused::answer(&items, &blocked);
     let wait = ask.wait_seconds.unwrap_or(0);
@@ -109,7 +118,15 @@ pub(super) fn attempt(
     let mut blocked = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let mut f = look(tx, cx, &item.wish(ask))?;
+        if f.too_costly {
+            return Ok(Attempt::Impossible(TOO_COSTLY.to_owned()));
+        }
         end_over(tx, cx, &f.over, &ask.engineer)?;
+        if f.own.iter().any(|r| is_same(r, ask, item)) {
+            // What it has it keeps, whoever stands beside it by now.
+            f.in_the_way.clear();
+            f.beside.clear();
+        }
         for (met, symbols) in std::mem::take(&mut f.in_the_way) {
             blocked.push(Obstacle::Holder { at, met: Box::new(met), symbols });
         }
@@ -121,18 +138,42 @@ pub(super) fn attempt(
         }
     }
     if blocked.is_empty() {
-        for (at, item) in items.iter().enumerate() {
+        let renews = |at: usize, item: &Item| found[at].own.iter().any(|r| is_same(r, ask, item));
+        for (at, item) in items.iter().enumerate().filter(|(at, item)| !renews(*at, item)) {
             let first = queue::before(tx, cx, &item.wish(ask), place)?;
-            blocked.extend(first.into_iter().map(|w| Obstacle::Waiter { at, waiter: Box::new(w) }));
+            blocked.extend(first.map(|w| Obstacle::Waiter { at, waiter: Box::new(w) }));
         }
     }
     if !blocked.is_empty() {
         return Ok(Attempt::Blocked(blocked));
     }
-    let rows = items.iter().zip(found).enumerate().map(|(at, (i, f))| grant(tx, cx, ask, i, f, at));
-    let rows = rows.collect::<Stored<Vec<_>>>()?;
+    if found.iter().map(|f| f.beside.len()).sum::<usize>() > PARTNERS_MAX {
+        let why = format!("More than {PARTNERS_MAX} claims on symbols stand there already");
+        return Ok(Attempt::Impossible(why));
+    }
+    let mut rows: Vec<ClaimRow> = Vec::with_capacity(items.len());
+    for (at, (item, f)) in items.iter().zip(found).enumerate() {
+        // The same thing twice in one request is one claim.
+        let row = match rows.iter().find(|r| is_same(r, ask, item)) {
+            Some(row) => row.clone(),
+            None => grant(tx, cx, ask, item, f, at)?,
+        };
+        rows.push(row);
+    }
     announce_granted(tx, cx, ask, &rows)?;
     Ok(Attempt::Granted(rows))
+}
+
+/// Whether a claim is what the same holder asks for again.
+fn is_same(r: &ClaimRow, ask: &CreateClaims, item: &Item) -> bool {
+    r.kind == ClaimKind::Claim
+        && r.resource == item.resource.as_str()
+        && r.session_id == ask.session_id.as_deref().unwrap_or_default()
+        && r.team.as_deref().is_some_and(|t| {
+            t.engineer == ask.engineer
+                && t.symbols == item.symbols
+                && t.claim_type == item.claim_type
+        })
 }
 
 fn announce_granted(tx: &Tx<'_>, cx: &Cx<'_>, ask: &CreateClaims, rows: &[ClaimRow]) -> Stored<()> {
@@ -154,17 +195,7 @@ fn grant(
     found: Found,
     at: usize,
 ) -> Stored<ClaimRow> {
-    let same = |r: &ClaimRow| {
-        r.kind == ClaimKind::Claim
-            && r.resource == item.resource.as_str()
-            && r.session_id == ask.session_id.as_deref().unwrap_or_default()
-            && r.team.as_deref().is_some_and(|t| {
-                t.engineer == ask.engineer
-                    && t.symbols == item.symbols
-                    && t.claim_type == item.claim_type
-            })
-    };
-    if let Some(row) = found.own.into_iter().find(same) {
+    if let Some(row) = found.own.into_iter().find(|r| is_same(r, ask, item)) {
         return renew(tx, cx, ask, item, row);
     }
     let project = ask.repo.as_deref().unwrap_or_default();
@@ -233,10 +264,10 @@ fn renew(
     mut row: ClaimRow,
 ) -> Stored<ClaimRow> {
     let until = item.ttl.expiry(cx.made());
-    let shortened = row.team.as_deref().is_some_and(|t| t.ttl_shortened);
-    if !shortened && until.is_some_and(|u| row.expires_at.is_some_and(|e| e < u)) {
-        row.expires_at = until;
+    let gives_way = row.team.as_deref().is_some_and(|t| !t.narrowable) && item.narrowable;
+    if let Some(until) = until.filter(|u| row.expires_at.is_some_and(|e| e < *u)) {
         row.ttl_ms = item.ttl.as_millis();
+        requests::extended(tx, &mut row, until)?;
     }
     row.last_activity = row.last_activity.max(cx.made());
     row.description = ask.description.clone().or(row.description);
@@ -245,6 +276,10 @@ fn renew(
         team.narrowable = item.narrowable;
     }
     tx.change_team_claim(&row)?;
+    if gives_way {
+        // Who waits for symbols in it may have them now.
+        tx.note_freed(&row.id);
+    }
     Ok(row)
 }
 
@@ -259,7 +294,8 @@ fn stand_beside(
     pair: &Pair,
 ) -> Stored<()> {
     let kind = if *pair == Pair::Narrow { events::AUTO_NARROW } else { events::AUTO_COEXIST };
-    let mut holder = met.row.clone();
+    // Anew: another item of this request may have changed it.
+    let Some(mut holder) = tx.claim(&met.row.id)? else { return Ok(()) };
     let Some(team) = holder.team.as_deref_mut() else { return Ok(()) };
     if !team.partners.contains(&new.id) {
         team.partners.push(new.id.clone());
@@ -303,11 +339,7 @@ pub(in crate::service) struct Granting<'a> {
 }
 
 /// Whether nobody but the one who grants it is in the way.
-pub(in crate::service) fn others_allow(
-    view: &View<'_>,
-    cx: &Cx<'_>,
-    g: &Granting<'_>,
-) -> Answer<()> {
+pub(in crate::service) fn others_allow(tx: &Tx<'_>, cx: &Cx<'_>, g: &Granting<'_>) -> Answer<()> {
     let wish = Wish {
         project: g.project,
         who: g.who,
@@ -315,7 +347,9 @@ pub(in crate::service) fn others_allow(
         symbols: g.symbols,
         hard: false,
     };
-    let found = look(view, cx, &wish)?;
+    let found = look(tx, cx, &wish)?;
+    // So that nobody comes back to a claim that this one was granted over.
+    end_over(tx, cx, &found.over, g.who.engineer.unwrap_or_default())?;
     let other = found.in_the_way.into_iter().map(|(met, _)| met.row).find(|r| r.id != g.beside);
     let Some(row) = other else { return Ok(()) };
     let why = format!(

@@ -1,12 +1,13 @@
 //! Releasing and extending team claims by the calls of seed 002, which name an engineer, or nobody.
 
+use coord_protocol::claim::Who;
 use coord_protocol::lease::Ttl;
 use coord_protocol::wire::ClaimKind;
 
 use super::judge::standing_of;
 use super::{End, end, release_all};
-use crate::service::{Answer, Cx, Notice, Refusal, areas, fields, requests};
-use crate::store::{ClaimRow, Stored, Tx};
+use crate::service::{Answer, Cx, Refusal, areas, fields, requests};
+use crate::store::{ClaimRow, Tx};
 
 /// Claims of one release at most.
 const IDS_MAX: usize = 1_000;
@@ -28,37 +29,16 @@ pub fn release(tx: &Tx<'_>, cx: &Cx<'_>, ids: &[String], engineer: Option<&str>)
             continue;
         }
         let holder = engineer.is_some_and(|e| e == row.holder());
-        if !holder && engineer.is_some() && !is_owner(tx, &row, engineer)? {
+        let who = Who { session: engineer.unwrap_or_default(), engineer };
+        if !holder && engineer.is_some() && !areas::is_owner(tx, &row, &who)? {
             continue;
         }
         let why = if engineer.is_none() || holder { End::Released } else { End::Forced };
         end(tx, cx, &row, why, engineer, None)?;
-        if !holder {
-            told_by_another(&row, engineer).send(tx, cx)?;
-        }
         released += 1;
     }
     tx.count_released(released);
     Ok(released)
-}
-
-fn is_owner(tx: &Tx<'_>, row: &ClaimRow, engineer: Option<&str>) -> Stored<bool> {
-    let Some(resource) = row.read_resource() else { return Ok(false) };
-    Ok(areas::of(tx)?.owners_of(&resource).iter().any(|o| Some(o.as_str()) == engineer))
-}
-
-fn told_by_another(row: &ClaimRow, by: Option<&str>) -> Notice {
-    let pattern = row.team.as_deref().map_or(&row.resource, |t| &t.pattern);
-    let who = by.unwrap_or("somebody who gave no name");
-    Notice {
-        to: row.session_id.clone(),
-        project_key: row.project_key.clone(),
-        subject: format!("your claim on {pattern} was released"),
-        body: format!(
-            "{who} has released your claim {} on {pattern}. You hold it no more.",
-            row.id
-        ),
-    }
 }
 
 /// Releases all that a session holds, locks too.

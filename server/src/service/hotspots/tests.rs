@@ -73,7 +73,7 @@ fn later(days: u64) -> Millis {
 #[test]
 fn a_hot_file_becomes_shared_once() {
     let w = World::new("promote-once", 2);
-    set(&w.tx(), &w.at(NOW), "modules: {m: {paths: [x]}}  # ours\n").unwrap();
+    set(&w.tx(), &w.at(NOW), "modules: {m: {paths: [x]}}  # ours\n", None).unwrap();
     w.refused(NOW, &["src/a.ts"]);
     assert!(!w.document().contains("shared_files"));
     // Another spelling is the same file.
@@ -132,7 +132,7 @@ fn files_of_one_folder_become_the_folder() {
 #[test]
 fn what_is_no_pattern_stops_nothing() {
     let w = World::new("promote-bad", 1);
-    set(&w.tx(), &w.at(NOW), "x: &l [b]\nshared_files: *l\n").unwrap();
+    set(&w.tx(), &w.at(NOW), "x: &l [b]\nshared_files: *l\n", None).unwrap();
     w.refused(NOW, &["src/a.ts"]);
     after_refusal(&w.tx(), &w.at(NOW), &["../x", "[z-a]"]).unwrap();
     assert_eq!(w.document(), "x: &l [b]\nshared_files: *l\n");
@@ -145,7 +145,7 @@ fn what_is_cold_goes_and_what_is_pinned_stays() {
     let text = "shared_files:\n  - src/ui/**  # auto-promoted=2026-06-02\n\n  # a person's\n  - b\n  \
                 - c # auto-promoted=2026-06-02 coord-managed=permanent\n  \
                 - src/cold.ts  # auto-promoted=2026-06-02\n";
-    set(&w.tx(), &w.at(NOW), text).unwrap();
+    set(&w.tx(), &w.at(NOW), text, None).unwrap();
     w.refused(NOW, &["src/ui/a.ts", "src/ui/deep/b.ts", "src/cold.ts"]);
     assert_eq!(demote(&w.tx(), &w.at(later(1))).unwrap(), 1);
     assert_eq!(w.document(), text.replace("  - src/cold.ts  # auto-promoted=2026-06-02\n", ""));
@@ -168,7 +168,7 @@ fn what_is_cold_goes_and_what_is_pinned_stays() {
 fn nothing_is_taken_out_while_that_is_off() {
     let mut w = World::new("demote-off", 1);
     let text = "shared_files:\n  - a  # auto-promoted=2026-06-02\n";
-    set(&w.tx(), &w.at(NOW), text).unwrap();
+    set(&w.tx(), &w.at(NOW), text, None).unwrap();
     w.rules.team.promotion.demote_every = None;
     assert_eq!(demote(&w.tx(), &w.at(later(30))).unwrap(), 0);
     w.rules = Rules::default();

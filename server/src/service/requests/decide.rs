@@ -8,7 +8,7 @@ use coord_protocol::wire::{ClaimKind, ClaimType, Severity, TeamClaim};
 use serde_json::{Value, json};
 
 use super::{PENDING, about, later, pattern_of, restore};
-use crate::service::claims::{self, End, Granting, read_pattern};
+use crate::service::claims::{self, End, Granting, read_pattern, read_symbols};
 use crate::service::{Answer, Cx, Notice, Refusal, areas, events, fields};
 use crate::store::{ClaimRow, RequestRow, Stored, Tx};
 
@@ -56,7 +56,8 @@ pub fn respond(tx: &Tx<'_>, cx: &Cx<'_>, id: &str, ask: &Respond) -> Answer<Requ
     if asker.is(&by) {
         return Err(Refusal::new(403, "who asks for a release cannot decide about it").into());
     }
-    let row = tx.claim(&request.claim_id)?.filter(|r| r.ended_at.is_none());
+    let live = |r: &ClaimRow| r.ended_at.is_none() && r.expires_at.is_none_or(|e| e > cx.now);
+    let row = tx.claim(&request.claim_id)?.filter(live);
     let gone = || Refusal::new(409, format!("claim {} is no longer active", request.claim_id));
     let row = row.ok_or_else(gone)?;
     may_decide(tx, &row, &by)?;
@@ -114,13 +115,18 @@ fn read_decision(ask: &Respond) -> Result<Decision, Refusal> {
 /// neither engineer nor session is taken for the holder, as the clients of seed 002 rely on it.
 fn may_decide(tx: &Tx<'_>, row: &ClaimRow, by: &Who<'_>) -> Answer<()> {
     let named = by.engineer.is_some();
-    let owner = || -> Stored<bool> {
-        let (Some(engineer), Some(resource)) = (by.engineer, row.read_resource()) else {
-            return Ok(false);
-        };
-        Ok(areas::of(tx)?.owners_of(&resource).iter().any(|o| o == engineer))
-    };
-    if !named || row.who().is(by) || row.holder() == by.engineer.unwrap_or_default() || owner()? {
+    let other_session =
+        !by.session.is_empty() && !row.session_id.is_empty() && by.session != row.session_id;
+    if !named && other_session {
+        let why =
+            format!("the claim is held by {} in another session; say who you are", row.holder());
+        return Err(Refusal::new(403, why).into());
+    }
+    if !named
+        || row.who().is(by)
+        || row.holder() == by.engineer.unwrap_or_default()
+        || areas::is_owner(tx, row, by)?
+    {
         return Ok(());
     }
     let why = format!(
@@ -223,7 +229,8 @@ fn coexist(
     }
     let session = r.requester_session_id.as_deref().unwrap_or_default();
     let asker = Who { session, engineer: Some(&r.requester_engineer) };
-    let symbols = ask.coexist_symbols.clone().filter(|s| !s.is_empty());
+    let symbols = ask.coexist_symbols.as_deref().filter(|s| !s.is_empty());
+    let symbols = symbols.map(read_symbols).transpose().map_err(|why| Refusal::new(400, why))?;
     claims::others_allow(
         tx,
         cx,

@@ -52,8 +52,8 @@ pub fn file(tx: &Tx<'_>, cx: &Cx<'_>, ask: &File) -> Answer<RequestRow> {
         fields::session("session_id", session)?;
         cx.touch(tx, session)?;
     }
-    if let Some(id) = cx.id.map(|id| id.to_string())
-        && let Some(known) = tx.request(&id)?
+    if let Some(waits_as) = cx.waits_as
+        && let Some(known) = tx.request(waits_as)?
     {
         // The same request comes again: its caller lost its connection.
         return Ok(known);
@@ -68,6 +68,11 @@ pub fn file(tx: &Tx<'_>, cx: &Cx<'_>, ask: &File) -> Answer<RequestRow> {
     let asker = Who { session, engineer: Some(&ask.requester) };
     if row.who().is(&asker) {
         return Err(Refusal::new(409, "the claim is your own; release it").into());
+    }
+    let mine = |r: &RequestRow| r.requester_engineer == ask.requester;
+    if let Some(open) = tx.pending_requests(&row.id)?.into_iter().find(mine) {
+        // Asked already, and not answered yet.
+        return Ok(open);
     }
     let original = original_end(tx, &row)?;
     let shortened = shorten(tx, cx, &mut row)?;

@@ -53,6 +53,7 @@ CREATE TABLE waiter (
   answer            TEXT
 ) STRICT;
 CREATE INDEX waiter_until ON waiter (expires_at) WHERE state = 'waiting';
+CREATE INDEX waiter_unheard ON waiter (alive_until) WHERE state = 'granted';
 CREATE INDEX waiter_engineer ON waiter (engineer) WHERE state = 'waiting';
 CREATE INDEX waiter_session ON waiter (session_id) WHERE state = 'waiting';
 -- What each that waits wants: it comes before those who ask later.
@@ -75,6 +76,16 @@ CREATE TABLE waits_for (
   PRIMARY KEY (target, waiter)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX waits_for_of ON waits_for (waiter);
+
+-- Keys of requests whose answers are still to come, and what each waits as: whoever asks again under
+-- the key takes its place.
+CREATE TABLE parked_key (
+  key         TEXT PRIMARY KEY,
+  fingerprint BLOB NOT NULL,
+  waits_as    TEXT NOT NULL,
+  at          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX parked_key_of ON parked_key (waits_as);
 
 -- A holder is asked to let go.
 CREATE TABLE release_request (
