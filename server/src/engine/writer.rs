@@ -88,8 +88,7 @@ impl Writer {
             {
                 group.push(next);
             }
-            let jobs: Vec<Job> = group.drain(..).collect();
-            let done = catch_unwind(AssertUnwindSafe(|| self.run_group(jobs.into_iter())));
+            let done = catch_unwind(AssertUnwindSafe(|| self.run_group(group.drain(..))));
             // Whoever asked in that group is told to come again, as their replies are gone.
             match done {
                 Ok(true) => break,

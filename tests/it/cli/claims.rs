@@ -231,6 +231,22 @@ fn who_goes_away_leaves_the_queue() {
 }
 
 #[test]
+fn a_waiter_that_dies_keeps_nothing_from_others() {
+    let at = local();
+    claimed(&at, "X/a", &["docs"]);
+    let mut dies = run(&at, "X/b", &["claim", "docs", "--wait", "30"]).start();
+    until_it_waits(&dies);
+    let waits = run(&at, "X/c", &["claim", "docs", "--wait", "30"]).start();
+    until_it_waits(&waits);
+    dies.kill9();
+    drop(dies.wait());
+    // At once: the dead one comes first in the queue, and is served.
+    by(&at, "X/a", &["release", "--all"]).exits(0);
+    waits.wait().exits(0).says("claimed");
+    by(&at, "X/c", &["claims", "--engineer", "X/b"]).exits(0).says("no claims");
+}
+
+#[test]
 fn a_place_in_the_queue_is_cancelled_or_kept_over_a_restart() {
     let mut server = server();
     let desk = with_files(desk_of(&server));

@@ -301,3 +301,46 @@ fn hostile_requests_cost_little() {
     claim(&s, "c", &whole(&many)).expect(400);
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
+
+#[test]
+fn a_holder_is_told_of_what_it_did_not_end_itself() {
+    let s = Setup::new("axum")
+        .env("COORD_REQUEST_TTL_SHORT_SEC", "1")
+        .env("COORD_IDLE_TIMEOUT_SEC", "3")
+        .start();
+    let owners = "areas:\n  x: {paths: [\"own/**\"], owners: [olga]}\n";
+    s.ask(Ask::new("POST", "/config/ownership").body(owners)).expect(200);
+    let by_owner = ids(&claim(&s, "h", &whole(&["own/a.ts"])));
+    let by_force = ids(&claim(&s, "h", &whole(&["b.ts"])));
+    let by_request = ids(&claim(&s, "h", &whole(&["c.ts"])));
+    let by_nobody = ids(&claim(&s, "h", &whole(&["d.ts"])));
+    let itself = ids(&claim(&s, "h", &whole(&["e.ts"])));
+    s.delete(&format!("/claims/{}?engineer=olga", by_owner[0])).expect(200);
+    let force = "session_id=M/z&force=true&reason=fire";
+    s.delete(&format!("/api/coord/locks/{}?{force}", by_force[0])).expect(200);
+    release(&s, &by_nobody);
+    s.delete(&format!("/claims/{}?engineer=h", itself[0])).expect(200);
+    let ask = json!({"claim_id": by_request[0], "requester": "w", "wait_seconds": 10});
+    assert_eq!(s.post("/requests", &ask).expect(200)["decision"], "expired");
+    claim(&s, "h", &whole(&["f.ts"])).expect(200);
+    thread::sleep(Duration::from_millis(3_300));
+    claim(&s, "next", &whole(&["f.ts"])).expect(200);
+    let mail = s.get("/api/coord/messages?to_session=M/h&limit=50").expect(200);
+    let ended: Vec<&str> = mail["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|m| m["subject"].as_str().unwrap().ends_with("has ended"))
+        .map(|m| m["body"].as_str().unwrap())
+        .collect();
+    for (file, why) in [
+        ("own/a.ts", "olga"),
+        ("b.ts", "fire"),
+        ("c.ts", "was not answered"),
+        ("d.ts", "gave no name"),
+        ("f.ts", "silent"),
+    ] {
+        assert!(ended.iter().any(|b| b.contains(file) && b.contains(why)), "{file}: {ended:?}");
+    }
+    assert_eq!(ended.len(), 5, "{ended:?}");
+}
