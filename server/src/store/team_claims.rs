@@ -6,8 +6,8 @@ use rusqlite::params;
 use super::claims::{COLUMNS, ClaimRow, EXPIRY, claim, json_of_names};
 use super::{Paged, Stored, Tx, View, limit};
 
-/// Bytes of one list of claims, whose callers know no pages.
-const LIST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one list of claims, whose callers know no pages; counted generously.
+const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What a list of team claims is narrowed by.
 #[derive(Debug, Default)]
