@@ -12,6 +12,7 @@ pub mod id;
 pub mod lease;
 pub mod limits;
 pub mod path;
+pub mod project;
 pub mod request;
 pub mod resource;
 pub mod session;

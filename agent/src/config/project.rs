@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use coord_protocol::limits::NAME_BYTES_MAX;
+use coord_protocol::project::key_of_url;
 
 use super::env::Env;
 use super::file::read_small;
@@ -40,7 +41,7 @@ pub fn find(env: &Env, cwd: &Path, home: Option<&Path>) -> Project {
         let remote = git.as_ref().and_then(|g| remote_url(&g.common.join("config")));
         let folder = || root.file_name().and_then(|n| n.to_str()).map(str::to_owned);
         remote
-            .and_then(|url| key_of(&url))
+            .and_then(|url| key_of_url(&url))
             .or_else(|| project_id(&root))
             .or_else(|| folder().filter(|_| !is_home || git.is_some()))
     };
@@ -69,7 +70,7 @@ fn project_id(root: &Path) -> Option<String> {
 /// Whether the project's name comes from a git remote.
 pub fn has_remote(root: &Path) -> bool {
     let url = git_dirs(root).and_then(|g| remote_url(&g.common.join("config")));
-    url.and_then(|u| key_of(&u)).is_some()
+    url.and_then(|u| key_of_url(&u)).is_some()
 }
 
 struct GitDirs {
@@ -150,22 +151,6 @@ fn remote_url(config: &Path) -> Option<String> {
     first
 }
 
-/// `owner/name` of a remote address in any of its spellings.
-fn key_of(url: &str) -> Option<String> {
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/')?.1,
-        None => url.split_once(':').map_or(url, |(_, path)| path),
-    };
-    let path = path.trim_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path);
-    let parts: Vec<&str> = path.rsplit('/').take(2).filter(|p| !p.is_empty()).collect();
-    match parts.as_slice() {
-        [name, owner] => Some(format!("{owner}/{name}")),
-        [name] => Some((*name).to_owned()),
-        _ => None,
-    }
-}
-
 fn branch_of(head: &Path) -> Option<String> {
     let text = fs::read_to_string(head).ok()?;
     Some(text.trim().strip_prefix("ref: refs/heads/")?.to_owned())
@@ -184,9 +169,9 @@ mod tests {
             "ssh://git@example.com/acme/app/",
             "/srv/git/acme/app.git",
         ] {
-            assert_eq!(key_of(url).as_deref(), Some("acme/app"), "{url}");
+            assert_eq!(key_of_url(url).as_deref(), Some("acme/app"), "{url}");
         }
-        assert_eq!(key_of("git@example.com:app.git").as_deref(), Some("app"));
+        assert_eq!(key_of_url("git@example.com:app.git").as_deref(), Some("app"));
     }
 
     #[test]

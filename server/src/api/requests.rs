@@ -13,7 +13,9 @@ use crate::service::inbox::{request_row, request_view};
 use crate::service::once::{Parked, Told};
 use crate::service::requests::{self, File, PENDING, Respond};
 use crate::service::{Answer, Cx, Refusal, Waits};
-use crate::store::{EventRow, RequestFilter, RequestRow, Tx, View, WaiterRow, WaiterState};
+use crate::store::{
+    ClaimRow, EventRow, RequestFilter, RequestRow, Tx, View, WaiterRow, WaiterState,
+};
 
 /// Requests of one list at most.
 const LIST_MAX: usize = 200;
@@ -98,9 +100,7 @@ fn with_claim(v: &View<'_>, r: &RequestRow) -> Answer<Value> {
 
 fn queued_row(v: &View<'_>, cx: &Cx<'_>, w: &WaiterRow) -> Answer<Value> {
     let blocking = w.blocking_claim_id.as_deref().map(|id| v.claim(id)).transpose()?.flatten();
-    let pattern = blocking
-        .as_ref()
-        .map(|row| row.team.as_deref().map_or(&row.resource, |t| &t.pattern).clone());
+    let pattern = blocking.as_ref().map(ClaimRow::pattern);
     Ok(json!({
         "kind": "queued", "queue_id": w.id, "blocking_claim_id": w.blocking_claim_id,
         "blocking_engineer": blocking.as_ref().map(|row| row.holder().to_owned()),

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use coord_protocol::project::key_of_url;
+
 /// How long one call may take.
 const TIME_MAX: Duration = Duration::from_secs(5);
 /// Most bytes of a list of files: about a million of them.
@@ -59,17 +61,9 @@ pub(super) fn repo_id(root: &Path) -> Option<String> {
     id_of_url(String::from_utf8_lossy(&url).trim())
 }
 
-/// `owner/name` of an address in any of its spellings.
+/// `owner/name` of an address; a name alone is nobody's.
 fn id_of_url(url: &str) -> Option<String> {
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/')?.1,
-        None => url.split_once(':').map_or(url, |(_, path)| path),
-    };
-    let path = path.trim_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path);
-    let (above, name) = path.rsplit_once('/')?;
-    let owner = above.rsplit('/').next()?;
-    (!owner.is_empty() && !name.is_empty()).then(|| format!("{owner}/{name}"))
+    key_of_url(url).filter(|key| key.contains('/'))
 }
 
 /// Runs git in a folder and returns what it prints.

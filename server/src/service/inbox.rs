@@ -30,7 +30,7 @@ pub fn pending(tx: &Tx<'_>, cx: &Cx<'_>, session: &str) -> Answer<Vec<Value>> {
             let entry = json!({"kind": "auto-conflict", "id": a.id, "claim_id": a.claim_id,
                 "attempted_by": a.attempted_by, "attempted_pattern": a.pattern,
                 "attempted_session_id": a.attempted_session_id, "created_at": a.created_at,
-                "holder_pattern": pattern_of(row), "holder_engineer": row.holder()});
+                "holder_pattern": row.pattern(), "holder_engineer": row.holder()});
             refused.push((a.created_at.0, entry));
         }
     }
@@ -40,10 +40,6 @@ pub fn pending(tx: &Tx<'_>, cx: &Cx<'_>, session: &str) -> Answer<Vec<Value>> {
         all.extend(kind.into_iter().take(EACH_MAX).map(|(_, entry)| entry));
     }
     Ok(all)
-}
-
-fn pattern_of(row: &ClaimRow) -> &str {
-    row.team.as_deref().map_or(&row.resource, |t| &t.pattern)
 }
 
 /// A session has seen a request: on record, once.
@@ -65,7 +61,7 @@ fn request_entry(r: &RequestRow, row: &ClaimRow) -> Value {
     if let Some(fields) = entry.as_object_mut() {
         fields.insert("kind".to_owned(), json!("request"));
         fields.insert("holder_engineer".to_owned(), json!(row.holder()));
-        fields.insert("holder_pattern".to_owned(), json!(pattern_of(row)));
+        fields.insert("holder_pattern".to_owned(), json!(row.pattern()));
         let repo = Some(&row.project_key).filter(|p| !p.is_empty());
         fields.insert("holder_repo".to_owned(), json!(repo));
     }
@@ -79,7 +75,7 @@ fn narrow_entry(e: &EventRow, row: &ClaimRow) -> Value {
         "requester_claim_id": detail["requester_claim_id"], "narrowed_by": e.actor_engineer,
         "narrowed_by_session_id": e.actor_session_id,
         "overlapping_symbols": detail["overlapping_symbols"], "created_at": e.created_at,
-        "holder_pattern": pattern_of(row), "holder_engineer": row.holder()})
+        "holder_pattern": row.pattern(), "holder_engineer": row.holder()})
 }
 
 /// A request, as the calls of seed 002 show it.
@@ -102,7 +98,7 @@ pub fn request_row(r: &RequestRow, claim: Option<&ClaimRow>) -> Value {
     let mut view = request_view(r);
     if let Some(fields) = view.as_object_mut() {
         fields.insert("holder_engineer".to_owned(), json!(claim.map(ClaimRow::holder)));
-        fields.insert("holder_pattern".to_owned(), json!(claim.map(pattern_of)));
+        fields.insert("holder_pattern".to_owned(), json!(claim.map(ClaimRow::pattern)));
         let repo = Some(&r.project_key).filter(|p| !p.is_empty());
         fields.insert("holder_repo".to_owned(), json!(repo));
         fields.insert("claim_released_at".to_owned(), json!(claim.and_then(|c| c.ended_at)));

@@ -3,7 +3,6 @@
 
 use coord_protocol::claim::Who;
 use coord_protocol::resource::Resource;
-use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimLock, EndedLock};
 
 use super::claims::{Met, ended};
@@ -53,7 +52,7 @@ pub(super) fn conflict_notices(
              changed there meanwhile may meet your changes.",
             ask.name,
             ask.resource,
-            made_at(cx),
+            cx.made(),
             what_for(ask),
             row.resource,
             row.acquired_at,
@@ -73,7 +72,7 @@ pub(super) fn held_meanwhile(
     if !cx.late || cx.waited.is_zero() {
         return Ok(Vec::new());
     }
-    let since = made_at(cx);
+    let since = cx.made();
     let mut held = Vec::new();
     for row in tx.claims_ended_since(ask.project, since)? {
         // A lease that lapsed is noted as ended only when somebody looks.
@@ -94,7 +93,7 @@ pub(super) fn held_meanwhile(
                  may meet.",
                 ask.name,
                 ask.resource,
-                made_at(cx),
+                cx.made(),
                 what_for(ask),
                 row.resource,
             ),
@@ -107,10 +106,4 @@ pub(super) fn held_meanwhile(
 
 fn what_for(ask: &Late<'_>) -> String {
     ask.description.map(|d| format!(" ({})", fields::brief(d))).unwrap_or_default()
-}
-
-/// When the claim was made, by this clock, as its sender says for how long it waited.
-fn made_at(cx: &Cx<'_>) -> Millis {
-    let waited = i64::try_from(cx.waited.as_millis()).unwrap_or(i64::MAX);
-    Millis(cx.now.0.saturating_sub(waited))
 }

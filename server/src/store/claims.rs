@@ -63,6 +63,11 @@ impl ClaimRow {
         self.team.as_ref().map_or(&self.session_id, |t| &t.engineer)
     }
 
+    /// What it is on, as it was sent; of a lock, its canonical form.
+    pub fn pattern(&self) -> &str {
+        self.team.as_ref().map_or(&self.resource, |t| &t.pattern)
+    }
+
     /// What it is on. A row that a foreign hand wrote and that cannot be read can be in nobody's way.
     pub fn read_resource(&self) -> Option<Resource> {
         let read = match self.kind {

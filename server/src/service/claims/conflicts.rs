@@ -132,7 +132,7 @@ fn one(
         conflicts.push(Conflict {
             your_pattern: pattern.to_owned(),
             engineer: met.row.holder().to_owned(),
-            pattern: team.map_or(&met.row.resource, |t| &t.pattern).clone(),
+            pattern: met.row.pattern().to_owned(),
             severity: team.map_or(Severity::Soft, |t| t.severity),
             expires_at: met.row.expires_at,
             overlap: vec![met.witness.clone()],

@@ -93,7 +93,7 @@ pub(super) fn conflicting(row: &ClaimRow) -> ConflictingClaim {
     ConflictingClaim {
         id: row.id.clone(),
         engineer: row.holder().to_owned(),
-        pattern: team.map_or(&row.resource, |t| &t.pattern).clone(),
+        pattern: row.pattern().to_owned(),
         severity: team.map_or(Severity::Soft, |t| t.severity),
         description: row.description.as_deref().map(fields::brief),
         expires_at: row.expires_at,
@@ -159,7 +159,7 @@ pub(super) fn note(
 
 /// What a holder is told whose file gives way.
 pub(super) fn narrowed_notice(ask: &CreateClaims, holder: &ClaimRow, symbols: &[String]) -> Notice {
-    let pattern = holder.team.as_ref().map_or(&holder.resource, |t| &t.pattern);
+    let pattern = holder.pattern();
     let until = holder.expires_at.unwrap_or(Millis(0));
     Notice {
         to: holder.session_id.clone(),

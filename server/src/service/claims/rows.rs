@@ -73,7 +73,7 @@ pub fn team_row(row: &ClaimRow, full: bool) -> TeamRow {
         branch: team.and_then(|t| t.branch.clone()),
         description: row.description.clone(),
         claim_type: team.map_or(ClaimType::File, |t| t.claim_type).as_str(),
-        pattern: team.map_or(&row.resource, |t| &t.pattern).clone(),
+        pattern: row.pattern().to_owned(),
         severity: team.map_or(Severity::Soft, |t| t.severity),
         created_at: row.acquired_at,
         expires_at: row.expires_at,

@@ -7,7 +7,7 @@ use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimKind, ClaimType, Severity, TeamClaim};
 use serde_json::{Value, json};
 
-use super::{PENDING, about, later, pattern_of, restore};
+use super::{PENDING, about, later, restore};
 use crate::service::claims::{self, End, Granting, read_pattern, read_symbols};
 use crate::service::{Answer, Cx, Notice, Refusal, areas, events, fields};
 use crate::store::{ClaimRow, RequestRow, Stored, Tx};
@@ -159,7 +159,7 @@ fn narrow(tx: &Tx<'_>, cx: &Cx<'_>, row: &ClaimRow, r: &RequestRow, to: &str) ->
     let kept = read_pattern(to).map_err(|why| Refusal::new(400, why))?;
     let held = row.read_resource();
     if !held.is_some_and(|h| h.covers(&kept)) {
-        let why = format!("{to:?} does not lie within {:?}", pattern_of(row));
+        let why = format!("{to:?} does not lie within {:?}", row.pattern());
         return Err(Refusal::new(400, why).into());
     }
     let until = later(r.original_expires_at, Some(at_least(cx)));
@@ -168,7 +168,7 @@ fn narrow(tx: &Tx<'_>, cx: &Cx<'_>, row: &ClaimRow, r: &RequestRow, to: &str) ->
     claims::end(tx, cx, row, End::Narrowed, None, None)?;
     tx.add_claim(&new, kept.anchor())?;
     keep_partners(tx, row, new.clone())?;
-    Ok(json!({"narrowed_pattern": to, "original_pattern": pattern_of(row),
+    Ok(json!({"narrowed_pattern": to, "original_pattern": row.pattern(),
         "original_claim_id": row.id, "new_claim_id": new.id}))
 }
 
@@ -224,7 +224,7 @@ fn coexist(
 ) -> Answer<Value> {
     let shared = read_pattern(with).map_err(|why| Refusal::new(400, why))?;
     if !row.read_resource().is_some_and(|h| h.covers(&shared)) {
-        let why = format!("{with:?} does not lie within {:?}", pattern_of(row));
+        let why = format!("{with:?} does not lie within {:?}", row.pattern());
         return Err(Refusal::new(400, why).into());
     }
     let session = r.requester_session_id.as_deref().unwrap_or_default();

@@ -82,7 +82,7 @@ pub fn file(tx: &Tx<'_>, cx: &Cx<'_>, ask: &File) -> Answer<RequestRow> {
         claim_id: row.id.clone(),
         requester_engineer: ask.requester.clone(),
         requester_session_id: ask.session_id.clone(),
-        requested_pattern: pattern_of(&row).to_owned(),
+        requested_pattern: row.pattern().to_owned(),
         requested_scope: ask.requested_scope.clone(),
         reason: ask.reason.clone(),
         urgency: ask.urgency,
@@ -109,10 +109,6 @@ pub fn file(tx: &Tx<'_>, cx: &Cx<'_>, ask: &File) -> Answer<RequestRow> {
 
 fn about(r: &RequestRow) -> About<'_> {
     About { project: &r.project_key, request: Some(&r.id), claim: Some(&r.claim_id) }
-}
-
-fn pattern_of(row: &ClaimRow) -> &str {
-    row.team.as_deref().map_or(&row.resource, |t| &t.pattern)
 }
 
 /// The claim's end without any request.
