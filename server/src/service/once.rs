@@ -88,6 +88,12 @@ pub fn once(
     if let Some((k, print)) = key
         && let Some(before) = tx.applied(k)?
     {
+        if before.fingerprint == *print
+            && let Some((_, waits_as)) = tx.parked_under(k)?
+        {
+            // It hears the answer now, whatever is found out of the connection that it waited on.
+            tx.waiter_has_heard(&waits_as)?;
+        }
         return Ok(if before.fingerprint == *print {
             Told { replayed: true, ..Told::new(before.status, before.response) }
         } else {

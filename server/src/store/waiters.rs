@@ -331,6 +331,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A waiter was told of what it was granted, by another connection than it waited on: that is no
+    /// longer in question, and is kept with its key.
+    pub fn waiter_has_heard(&self, id: &str) -> Stored<()> {
+        self.run("UPDATE waiter SET granted = NULL WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
     /// A waiter that was served and did not hear of it has left.
     pub fn waiter_did_not_hear(&self, id: &str, now: Millis) -> Stored<()> {
         self.run(

@@ -204,7 +204,11 @@ pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, waits_as: &str) -> Answer<Option<M
             Ok(None)
         }
         WaiterState::Left if can_wait && known.expires_at > cx.now => wait_again(tx, cx, &known),
-        WaiterState::Granted if are_live(tx, &known.granted)? => told(tx, &known).map(Some),
+        WaiterState::Granted if are_live(tx, &known.granted)? => {
+            // It has heard now, whatever is found out of its older connection.
+            tx.waiter_has_heard(&known.id)?;
+            told(tx, &known).map(Some)
+        }
         WaiterState::Granted | WaiterState::Left => Ok(None),
         WaiterState::Expired | WaiterState::Cancelled | WaiterState::Refused => {
             told(tx, &known).map(Some)
@@ -213,6 +217,9 @@ pub(super) fn again(tx: &Tx<'_>, cx: &Cx<'_>, waits_as: &str) -> Answer<Option<M
 }
 
 fn are_live(tx: &Tx<'_>, claims: &[String]) -> Stored<bool> {
+    if claims.is_empty() {
+        return Ok(false);
+    }
     for id in claims {
         if tx.claim(id)?.is_none_or(|row| row.ended_at.is_some()) {
             return Ok(false);
@@ -299,7 +306,7 @@ fn leave(tx: &Tx<'_>, cx: &Cx<'_>, w: &WaiterRow, as_what: WaiterState) -> Store
 pub fn caller_left(tx: &Tx<'_>, cx: &Cx<'_>, id: &str) -> Stored<()> {
     let Some(w) = tx.waiter(id)? else { return Ok(()) };
     leave(tx, cx, &w, WaiterState::Left)?;
-    if w.state == WaiterState::Granted {
+    if w.state == WaiterState::Granted && !w.granted.is_empty() {
         for claim in &w.granted {
             if let Some(row) = tx.claim(claim)?.filter(|r| r.ended_at.is_none()) {
                 end(tx, cx, &row, End::Left, None, None)?;
