@@ -116,8 +116,27 @@ pub(super) fn acquire(cx: &Context, a: AcquireArgs) -> Result<Report, CliError> 
     }
     // Status 0 means that it is held, and a grant that comes when nobody waits for it is in the way.
     let why = line(report.json["why"].as_str().unwrap_or("not sent"));
-    let taken_back = take_back(cx, report.json["id"].as_str().unwrap_or_default());
+    let id = report.json["id"].as_str().unwrap_or_default();
+    let taken_back = take_back(cx, id);
+    if !taken_back && let Some(sent) = sent_by_another(cx, &a.at, id) {
+        return sent;
+    }
     Err(not_asked(&format!("{} is not locked", line(&file.resource)), &why, taken_back))
+}
+
+/// Another process here may have sent the wish before it could be taken back: how it stands now is then
+/// the answer. `None` when that cannot be seen either.
+fn sent_by_another(cx: &Context, at: &FileArgs, id: &str) -> Option<Result<Report, CliError>> {
+    let k = known(cx, &at.file, at.project.as_deref()).ok()?;
+    let name = line(&k.file.resource);
+    match (k.state.mine, k.state.lock) {
+        (Some(mine), _) if mine.ended_at.is_none() => {
+            let json = json!({"outcome": "done", "id": id, "replayed": true, "result": mine});
+            Some(Ok(Report::new(format!("locked {name}{}", until(&mine)), json)))
+        }
+        (_, Some(other)) if other.session_id != cx.session.id => Some(Err(held(&other))),
+        (_, Some(_) | None) => None,
+    }
 }
 
 /// A wish for now that could not be brought before the engine.
