@@ -182,6 +182,9 @@ impl Hosts {
         let desk = Workstation::below(&self.homes, machine, user, api);
         let git = Command::new("git").args(["init", "-q"]).current_dir(desk.project()).status();
         assert!(git.is_ok_and(|s| s.success()), "git can make a repository");
+        // Codex's shells are login shells: the system's profile sets the PATH, the user's adds to it.
+        let profile = format!("PATH='{}'\n", path_with_ours());
+        fs::write(desk.home().join(".profile"), profile).expect("a profile can be written");
         for host in wired {
             wiring::wire(*host, &desk);
         }

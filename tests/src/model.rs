@@ -19,6 +19,9 @@ const WAITS_AT_MOST: Duration = Duration::from_secs(45);
 /// What a model that is nearly full reports, so that a client compacts the conversation.
 const NEARLY_FULL: u64 = 900_000;
 
+/// Bytes that a failed test shows of what the model was shown.
+const END_SHOWN: usize = 4_000;
+
 /// What the model does at its turn.
 #[derive(Debug, Clone)]
 enum Does {
@@ -89,6 +92,28 @@ impl Asked {
         }
         all.join("\n")
     }
+
+    /// Checks that the model is shown this.
+    #[track_caller]
+    pub fn shows(&self, words: &str) -> &Self {
+        let shown = self.shown();
+        assert!(shown.contains(words), "no {words:?} in what the model is shown: {}", end(&shown));
+        self
+    }
+
+    /// Checks how often the model is shown this.
+    #[track_caller]
+    pub fn shows_times(&self, times: usize, words: &str) -> &Self {
+        let shown = self.shown();
+        let found = shown.matches(words).count();
+        assert_eq!(found, times, "{words:?} in what the model is shown: {}", end(&shown));
+        self
+    }
+}
+
+/// Clients begin with pages of instructions; what a test is about stands at the end.
+fn end(shown: &str) -> &str {
+    &shown[shown.ceil_char_boundary(shown.len().saturating_sub(END_SHOWN))..]
 }
 
 fn texts<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
