@@ -4,6 +4,7 @@ mod claims;
 mod component;
 mod coordination;
 mod decision;
+mod doctor;
 mod file_lock;
 mod generation;
 mod lock;
@@ -141,6 +142,8 @@ enum Verb {
     Init(setup::InitArgs),
     /// Take away what `coord init` put here, and nothing else
     Uninstall(setup::UninstallArgs),
+    /// Look at everything that has to be right, and say what mends it; status 1 when something fails
+    Doctor,
     /// Answer a host tool's hook (reads its JSON on stdin; always exits 0)
     Hook {
         /// The host tool: claude
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => server::serve(&args, &env, cli.json),
         Verb::Init(args) => finish(setup::init(&args, &env, cli.json), cli.json),
         Verb::Uninstall(args) => finish(setup::uninstall(&args, &env, cli.json), cli.json),
+        Verb::Doctor => finish(Ok(doctor::run(&env)), cli.json),
         verb => in_context(verb, env, cli.json),
     })
 }
@@ -275,6 +279,7 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         | Verb::Hook { .. }
         | Verb::Watch(_)
         | Verb::Init(_)
+        | Verb::Doctor
         | Verb::Uninstall(_) => Ok(Report::new("", serde_json::json!({}))),
     }
 }

@@ -50,6 +50,11 @@ pub(super) fn take(
     Ok(Some(printed(text, &root)))
 }
 
+/// What a text says, for looking at; nothing when it cannot be read.
+pub(super) fn values(text: &str) -> Option<Value> {
+    parse(text).ok()?.to_serde_value()
+}
+
 fn is_blank(text: &str) -> bool {
     text.trim_start_matches(BOM).trim().is_empty()
 }

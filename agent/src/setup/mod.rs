@@ -8,6 +8,7 @@
 pub mod act;
 mod block;
 mod diff;
+pub mod doctor;
 mod files;
 pub mod host;
 mod json;

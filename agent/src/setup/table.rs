@@ -105,6 +105,47 @@ fn header_of(line: &str) -> String {
     line.split('#').next().unwrap_or_default().split_whitespace().collect()
 }
 
+/// What of Codex's own settings says whether our hooks run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// Folders that are trusted.
+    pub(super) trusted: Vec<String>,
+    /// Hooks of which something is on record.
+    pub(super) hooks: Vec<String>,
+    /// Our plugin is switched on.
+    pub(super) has_plugin: bool,
+}
+
+/// Reads them; nothing when the file cannot be read.
+pub(super) fn settings(text: &str) -> Option<Settings> {
+    let document = parse(text).ok()?;
+    let table = |path: &[&str]| {
+        let mut at = document.as_item();
+        for name in path {
+            at = at.as_table_like()?.get(name)?;
+        }
+        at.as_table_like()
+    };
+    let rows = |path: &[&str]| -> Vec<(String, Item)> {
+        let rows = table(path).into_iter().flat_map(TableLike::iter);
+        rows.map(|(name, item)| (name.to_owned(), item.clone())).collect()
+    };
+    let says = |item: &Item, name: &str, value: &str| {
+        item.as_table_like().and_then(|t| text_of(t, name)) == Some(value)
+    };
+    let trusted = rows(&["projects"]).into_iter();
+    let trusted = trusted.filter(|(_, p)| says(p, "trust_level", "trusted")).map(|(n, _)| n);
+    let is_on = |item: &Item| {
+        let enabled = item.as_table_like().and_then(|t| t.get("enabled")?.as_bool());
+        enabled != Some(false)
+    };
+    Some(Settings {
+        trusted: trusted.collect(),
+        hooks: rows(&["hooks", "state"]).into_iter().map(|(n, _)| n).collect(),
+        has_plugin: rows(&["plugins"]).iter().any(|(n, p)| n.starts_with("coord@") && is_on(p)),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +175,19 @@ mod tests {
         let with = put(Some("a = 1\n"), TEMPLATE).unwrap().text;
         let more = format!("{with}[mcp_servers.coord.env]\nA = \"b\"\n\n# mine\n[z]\ny = 2\n");
         assert_eq!(take(&more).unwrap().as_deref(), Some("a = 1\n\n\n# mine\n[z]\ny = 2\n"));
+    }
+
+    #[test]
+    fn what_codex_knows_of_us() {
+        let text = "[projects.\"/a\"]\ntrust_level = \"trusted\"\n[projects.\"/b\"]\n\
+            trust_level = \"untrusted\"\n[plugins.\"coord@coord\"]\nenabled = true\n\
+            [hooks.state.\"/a/.codex/hooks.json:stop:0:0\"]\ntrusted_hash = \"x\"\n";
+        let found = settings(text).unwrap();
+        assert_eq!(found.trusted, ["/a"]);
+        assert_eq!(found.hooks, ["/a/.codex/hooks.json:stop:0:0"]);
+        assert!(found.has_plugin);
+        assert!(!settings("[plugins.\"coord@x\"]\nenabled = false\n").unwrap().has_plugin);
+        assert_eq!(settings(""), Some(Settings::default()));
     }
 
     #[test]

@@ -305,6 +305,13 @@ mod tests {
     }
 
     #[test]
+    fn the_plugin_has_this_version() {
+        let plugin = include_str!("../../../skill/coord/.claude-plugin/plugin.json");
+        let plugin: serde_json::Value = serde_json::from_str(plugin).unwrap();
+        assert_eq!(plugin["version"], env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
     fn no_file_gets_two_different_parts_that_would_fight() {
         let place = |s: &str| PathBuf::from(s);
         let places = Places {
