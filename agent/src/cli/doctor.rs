@@ -13,7 +13,7 @@ pub(super) fn run(env: &Env) -> Report {
     let count = |state| checks.iter().filter(|c| c.state == state).count();
     let (failed, warned) = (count(State::Fail), count(State::Warn));
     let lines: Vec<_> = checks.iter().map(line).collect();
-    let json = json!({"checks": checks, "failed": failed, "warned": warned});
+    let json = json!({"ok": failed == 0, "checks": checks, "failed": failed, "warned": warned});
     let exit = if failed == 0 { exit::DONE } else { exit::REFUSED };
     Report { exit, ..Report::new(lines.join("\n"), json) }
 }
