@@ -20,12 +20,16 @@ use crate::config::identity::{self, check_base};
 use crate::config::paths::Paths;
 use crate::config::project::{self, Project};
 use crate::config::session::{self, SessionName};
+use crate::held;
+use crate::hook::marks::mail_was_sent;
 use crate::local_server;
 use crate::outbox::append::AppendError;
 use crate::outbox::disk::Disk;
 use crate::outbox::drain::{Settled, Tools};
 use crate::outbox::files::QUEUE;
-use crate::outbox::keep::{Keep, Kept, QueueOnly, concerns_claims, is_claim};
+use crate::outbox::keep::{
+    Keep, Kept, QueueOnly, concerns_claims, ends_claims, is_claim, sends_mail,
+};
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
 use crate::registry::{Registry, note_heard};
@@ -75,6 +79,8 @@ pub struct Context {
     pub rules: Rules,
     /// How long a read waits for other processes here.
     pub patience: Duration,
+    /// What hooks do about commands that change a shared work tree, as identity.json says.
+    pub tree_guard: Option<String>,
     /// Set when an answer came from here alone.
     pub stale: OnceLock<Stale>,
 }
@@ -144,6 +150,7 @@ impl Context {
                 Whose::Hook(..) => HOOK_PATIENCE,
             },
             stale: OnceLock::new(),
+            tree_guard: identity.tree_guard,
             env,
             paths,
             machine,
@@ -253,6 +260,7 @@ impl Context {
     pub fn write(&self, request: &Request, budget: Duration) -> Result<Fate, AppendError> {
         let breaker = self.breaker();
         let fate = send::write(&self.tools(&breaker), request, budget)?;
+        self.note_for_hooks(request);
         match &fate {
             Fate::Queued { .. } | Fate::Provisional { .. } => self.remember_outbox(),
             Fate::Done { answer, .. } if concerns_claims(request) => {
@@ -264,6 +272,17 @@ impl Context {
             Fate::Done { .. } | Fate::Refused { .. } => {}
         }
         Ok(fate)
+    }
+
+    /// Hooks here go by small files until they are told otherwise.
+    fn note_for_hooks(&self, request: &Request) {
+        if sends_mail(request) {
+            mail_was_sent(&self.state);
+        }
+        if ends_claims(request) {
+            // Whose claim it was, only the answer could say, and not each does.
+            held::forget_all(&self.state);
+        }
     }
 
     /// Notes that messages were put before this session, once they really were (G31). What cannot be

@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod peer;

@@ -29,19 +29,27 @@ pub struct Workstation {
 impl Workstation {
     /// With an identity that names the machine, the user and the server.
     pub fn new(machine: &str, user: &str, api: &str) -> Self {
-        let station = Self::bare();
-        station.write_identity(&json!({"machine": machine, "user": user, "coord_api": api}));
-        station
+        Self::bare().named(machine, user, api)
+    }
+
+    /// The same, its home below this folder instead of the system's temporary one.
+    pub fn below(folder: &Path, machine: &str, user: &str, api: &str) -> Self {
+        let home = tempfile::tempdir_in(folder).expect("a folder can be made");
+        Self::at(home).named(machine, user, api)
+    }
+
+    fn named(self, machine: &str, user: &str, api: &str) -> Self {
+        self.write_identity(&json!({"machine": machine, "user": user, "coord_api": api}));
+        self
     }
 
     /// Without an identity: what `coord` makes of a fresh account.
     pub fn bare() -> Self {
-        let station = Self {
-            home: tempfile::tempdir().expect("a temporary folder can be made"),
-            program: bin("coord"),
-            env: Vec::new(),
-            unprivileged: false,
-        };
+        Self::at(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    fn at(home: TempDir) -> Self {
+        let station = Self { home, program: bin("coord"), env: Vec::new(), unprivileged: false };
         for folder in [station.outbox(), station.home().join(".claude")] {
             fs::create_dir_all(folder).expect("a folder can be made");
         }
@@ -133,7 +141,12 @@ impl Workstation {
         self.run_through(Command::new(&self.program), args)
     }
 
-    /// The same through a shell that does something first (`umask 0`).
+    /// Another program, in the same environment.
+    pub fn run_program<S: Into<OsString> + Clone>(&self, program: &Path, args: &[S]) -> Run {
+        self.run_through(Command::new(program), args)
+    }
+
+    /// A `coord` command through a shell that does something first (`umask 0`).
     pub fn run_after<S: Into<OsString> + Clone>(&self, commands: &str, args: &[S]) -> Run {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\"")]).arg(&self.program);

@@ -1,19 +1,21 @@
 //! Locks on files: `coord lock acquire`, `check`, `renew`, `edited`, `detect`, `cleanup` (seed 003).
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use coord_protocol::exit;
 use coord_protocol::request::Method;
-use coord_protocol::wire::{ABSENT, ClaimKind, ClaimLock, CleanUp, ExtendLock, FileState, Lock};
+use coord_protocol::wire::{ABSENT, ClaimLock, CleanUp, ExtendLock, FileState, Lock};
 use serde_json::{Value, json};
 
 use super::generation::generation;
 use super::lock::claim;
 use super::outbox::take_back;
-use super::reading::{Query, encode, read, said};
+use super::reading::{Query, read, said};
 use super::writing::{WriteArgs, send};
 use crate::config::file::{self, ProjectFile};
 use crate::context::Context;
+use crate::lock_request;
 use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
 
@@ -80,32 +82,25 @@ fn path_of(cx: &Context, project: &str, resource: &str) -> String {
 
 /// What is in the file now, as the engine keeps it.
 pub(super) fn content_now(file: &ProjectFile) -> Result<String, CliError> {
-    let found = file::content(&file.real).map_err(|e| {
-        let why = format!("{} cannot be read: {e}", line(&file.real.display().to_string()));
-        CliError::new(exit::REFUSED, why)
-    })?;
-    Ok(found.unwrap_or_else(|| ABSENT.to_owned()))
+    lock_request::content_now(file).map_err(|e| unreadable(file, &e))
+}
+
+fn unreadable(file: &ProjectFile, e: &io::Error) -> CliError {
+    let why = format!("{} cannot be read: {e}", line(&file.real.display().to_string()));
+    CliError::new(exit::REFUSED, why)
 }
 
 /// The wish for a file.
 pub(super) fn wish(
     cx: &Context,
-    (file, project): (&ProjectFile, String),
+    at: (&ProjectFile, String),
     intent: Option<String>,
     ttl_seconds: Option<f64>,
 ) -> Result<ClaimLock, CliError> {
-    Ok(ClaimLock {
-        project_key: project,
-        session_id: cx.session.id.clone(),
-        resource: file.resource.clone(),
-        literal: true,
-        description: intent.filter(|i| !i.is_empty()),
-        ttl_hours: ttl_seconds.map(|s| s / 3600.0),
-        kind: ClaimKind::File,
-        content: Some(content_now(file)?),
-        generation: generation(cx)?,
-        two_step: false,
-    })
+    let file = at.0;
+    let wish = lock_request::file_wish(cx, at, intent, None).map_err(|e| unreadable(file, &e))?;
+    let generation = generation(cx)?;
+    Ok(ClaimLock { ttl_hours: ttl_seconds.map(|s| s / 3600.0), generation, ..wish })
 }
 
 pub(super) fn acquire(cx: &Context, a: AcquireArgs) -> Result<Report, CliError> {
@@ -116,8 +111,27 @@ pub(super) fn acquire(cx: &Context, a: AcquireArgs) -> Result<Report, CliError> 
     }
     // Status 0 means that it is held, and a grant that comes when nobody waits for it is in the way.
     let why = line(report.json["why"].as_str().unwrap_or("not sent"));
-    let taken_back = take_back(cx, report.json["id"].as_str().unwrap_or_default());
+    let id = report.json["id"].as_str().unwrap_or_default();
+    let taken_back = take_back(cx, id);
+    if !taken_back && let Some(sent) = sent_by_another(cx, &a.at, id) {
+        return sent;
+    }
     Err(not_asked(&format!("{} is not locked", line(&file.resource)), &why, taken_back))
+}
+
+/// Another process here may have sent the wish before it could be taken back: how it stands now is then
+/// the answer. `None` when that cannot be seen either.
+fn sent_by_another(cx: &Context, at: &FileArgs, id: &str) -> Option<Result<Report, CliError>> {
+    let k = known(cx, &at.file, at.project.as_deref()).ok()?;
+    let name = line(&k.file.resource);
+    match (k.state.mine, k.state.lock) {
+        (Some(mine), _) if mine.ended_at.is_none() => {
+            let json = json!({"outcome": "done", "id": id, "replayed": true, "result": mine});
+            Some(Ok(Report::new(format!("locked {name}{}", until(&mine)), json)))
+        }
+        (_, Some(other)) if other.session_id != cx.session.id => Some(Err(held(&other))),
+        (_, Some(_) | None) => None,
+    }
 }
 
 /// A wish for now that could not be brought before the engine.
@@ -230,11 +244,8 @@ pub(super) fn extend(
         ttl_hours: None,
         generation: generation(cx)?,
     };
-    let path = format!("/api/coord/locks/{}", encode(&lock.id));
     let name = line(&lock.resource);
-    let mut request = cx.request(Method::Patch, &path, Some(&ask));
-    // What waits for longer than the lease lasts must not bring it back (G13).
-    request.not_after = lock.expires_at.map(|t| t.to_string());
+    let request = lock_request::extend(cx, &lock.id, &ask, lock.expires_at);
     let edited = ask.content.is_some();
     send(cx, write, request, &format!("renewal of {name}"), |a| {
         if a.get("outcome").and_then(Value::as_str) == Some("past") {

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Subcommand;
-use coord_protocol::edge::Clock;
 use coord_protocol::exit;
 use coord_protocol::id::Uuid;
 use coord_protocol::lease::{FILE_TTL_DEFAULT, TTL_DEFAULT, Ttl};
@@ -15,9 +14,10 @@ use serde_json::Value;
 
 use super::file_lock::{self, AcquireArgs, FileArgs};
 use super::generation::generation;
-use super::reading::{Query, encode, listed, read};
+use super::reading::{Query, listed, read};
 use super::writing::{WriteArgs, send};
 use crate::context::Context;
+use crate::lock_request;
 use crate::ui::claim_words;
 use crate::ui::neutral::{brief, line};
 use crate::ui::report::{CliError, Report};
@@ -169,14 +169,7 @@ pub(super) fn release_one(
     (force, reason): (bool, Option<&str>),
     write: &WriteArgs,
 ) -> Result<Report, CliError> {
-    let generation = generation(cx)?.map(|g| g.to_string());
-    let query = Query::default()
-        .and("session_id", Some(&cx.session.id))
-        .and("force", force.then_some("true"))
-        .and("reason", reason)
-        .and("generation", generation.as_deref());
-    let path = query.on(&format!("/api/coord/locks/{}", encode(id)));
-    let request = cx.request(Method::Delete, &path, None::<&Value>);
+    let request = lock_request::release(cx, id, (force, reason), generation(cx)?);
     let what = format!("release of {}", line(id));
     send(cx, write, request, &what, |answer| {
         if answer.get("released").and_then(Value::as_bool) == Some(false) {
@@ -204,8 +197,7 @@ pub(super) fn claim(cx: &Context, ask: &ClaimLock, write: &WriteArgs) -> Result<
         Ttl::None => TTL_DEFAULT,
         Ttl::For(d) => d.max(Duration::from_secs(1)),
     };
-    let mut request = cx.request(Method::Post, "/api/coord/locks", Some(ask));
-    request.not_after = Some(cx.clock.wall().plus(good_for).to_string());
+    let request = lock_request::claim(cx, ask, good_for);
     let what = format!("claim on {}", line(&ask.resource));
     let report = send(cx, write, request, &what, granted)?;
     if report.json["outcome"] == "queued" {

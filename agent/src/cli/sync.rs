@@ -11,7 +11,9 @@ use super::msg::{fetch, not_offered};
 use super::reading::{count, count_of};
 use crate::carry::{Carried, CarryError, into_outbox, open_in};
 use crate::context::Context;
+use crate::held;
 use crate::hook::digest::{self, inert};
+use crate::hook::marks;
 use crate::hook::news::in_words;
 use crate::outbox::dead;
 use crate::outbox::disk::Disk;
@@ -32,10 +34,8 @@ const BUDGET_WAITING: Duration = Duration::from_hours(24);
 /// Refusals that are named one by one.
 const REFUSALS_SHOWN: usize = 10;
 
-/// Marks of when a conversation last gave a sign of life, in the state folder ...
-const ALIVE_PREFIX: &str = "alive-";
-/// ... are of no use long before this.
-const ALIVE_KEPT_FOR: Duration = Duration::from_hours(168);
+/// What hooks noted of a conversation in the state folder is of no use long before this.
+const NOTES_KEPT_FOR: Duration = Duration::from_hours(168);
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line are bools")]
@@ -140,7 +140,9 @@ fn sweep(cx: &Context, outboxes: &[RealDisk]) {
         let _ = news::forget_old(outbox, now);
     }
     for file in cx.state.list("").unwrap_or_default() {
-        if file.name.starts_with(ALIVE_PREFIX) && now.since(file.modified) > ALIVE_KEPT_FOR {
+        let is_note =
+            marks::PREFIXES.iter().chain([&held::PREFIX]).any(|p| file.name.starts_with(p));
+        if is_note && now.since(file.modified) > NOTES_KEPT_FOR {
             let _ = cx.state.unlink(&file.name);
         }
     }

@@ -54,9 +54,23 @@ fn named(id: &str, machine: &str) -> SessionName {
 }
 
 fn of_host(machine: &str, tool: &str, id: &str) -> SessionName {
-    let short: String = id.chars().filter(char::is_ascii_alphanumeric).take(SHORT).collect();
+    let short = short(id);
     let id = if short.is_empty() { main_of(machine) } else { format!("{machine}/{tool}-{short}") };
     SessionName { id, tool: tool.to_owned() }
+}
+
+/// The part of a host's id that tells its conversations apart: the beginning, or, of ids that begin
+/// with the time (sessions of the same minute would share it), the end.
+fn short(id: &str) -> String {
+    let kept: Vec<char> = id.chars().filter(char::is_ascii_alphanumeric).collect();
+    let from = if begins_with_time(id) { kept.len().saturating_sub(SHORT) } else { 0 };
+    kept[from..].iter().take(SHORT).collect()
+}
+
+/// UUIDs of version 7 (Codex) and the ids of `OpenCode`.
+fn begins_with_time(id: &str) -> bool {
+    let uuid_7 = id.len() == 36 && id.as_bytes()[14] == b'7';
+    uuid_7 || id.starts_with("ses_")
 }
 
 #[cfg(test)]
@@ -75,5 +89,15 @@ mod tests {
         assert_eq!(shell(&[("COORD_SESSION_ID", "x")]), "BOX/x");
         assert_eq!(of_hook(&Env::default(), "BOX", "claude", None).id, "BOX/claude-main");
         assert_eq!(of_hook(&Env::default(), "BOX", "codex", Some("\n/..")).id, "BOX/claude-main");
+    }
+    #[test]
+    fn conversations_of_the_same_minute_have_different_names() {
+        let of = |tool: &str, id: &str| of_hook(&Env::default(), "BOX", tool, Some(id)).id;
+        assert_eq!(of("codex", "01a21ff6-4833-7522-a132-2d44bb2ed016"), "BOX/codex-bb2ed016");
+        assert_eq!(of("codex", "01a21ff6-4f28-7b52-a496-e4a586f010f3"), "BOX/codex-86f010f3");
+        assert_eq!(of("opencode", "ses_de006a22bffeiTHHTVu09Yb0rp"), "BOX/opencode-u09Yb0rp");
+        // Chance from the start.
+        assert_eq!(of("claude", "85c9da8e-1a6c-4dd8-af8b-5ead910636c5"), "BOX/claude-85c9da8e");
+        assert_eq!(of("codex", "ses_"), "BOX/codex-ses");
     }
 }

@@ -1,50 +1,139 @@
-//! What a host tells its hook.
+//! What a host tells its hook: six dialects, one form.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::host::Event;
+
 /// The fields that matter to us. Unknown ones are ignored; of a wrong type, they are absent.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Input {
     /// The host's id of the conversation.
     pub(super) session_id: Option<String>,
     /// Where the host's agent stands.
     pub(super) cwd: Option<PathBuf>,
-    /// Which event.
+    /// Which event, as the host calls it.
     pub(super) event: String,
     /// `SessionStart`: startup, resume, clear, compact, fork.
     pub(super) source: Option<String>,
     /// `SessionEnd`: why.
     pub(super) reason: Option<String>,
+    /// The tool.
+    pub(super) tool: String,
+    /// What it is called with.
+    pub(super) arguments: Value,
+    /// The host's id of the call.
+    pub(super) call: Option<String>,
+    /// The part of the conversation's work that another agent does.
+    pub(super) subagent: Option<String>,
+    /// `Stop`: the model goes on already because a hook asked for it.
+    pub(super) goes_on: bool,
 }
 
 impl Input {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// Reads what came on stdin.
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, Value), String> {
         let v: Value = serde_json::from_slice(bytes).map_err(|e| format!("input: {e}"))?;
-        let text = |name: &str| v.get(name).and_then(Value::as_str).map(str::to_owned);
-        Ok(Self {
-            session_id: text("session_id").filter(|s| !s.is_empty()),
-            cwd: text("cwd").map(PathBuf::from).filter(|p| p.is_absolute()),
-            event: text("hook_event_name").unwrap_or_default(),
-            source: text("source"),
-            reason: text("reason"),
-        })
+        Ok((Self::of(&v), v))
+    }
+
+    fn of(v: &Value) -> Self {
+        let any = |names: &[&str]| names.iter().find_map(|n| v.get(n).filter(|x| !x.is_null()));
+        let text = |names: &[&str]| any(names).and_then(Value::as_str).map(str::to_owned);
+        let filled = |names: &[&str]| text(names).filter(|s| !s.is_empty());
+        let root = || v.get("workspace_roots")?.get(0)?.as_str().map(str::to_owned);
+        let event = text(&["hook_event_name", "hookEventName"]);
+        let event = event.unwrap_or_else(|| implied_event(v).to_owned());
+        Self {
+            session_id: filled(&["session_id", "sessionId", "conversation_id", "sessionID"]),
+            cwd: text(&["cwd"]).or_else(root).map(PathBuf::from).filter(|p| p.is_absolute()),
+            source: text(&["source"]),
+            reason: text(&["reason"]),
+            tool: text(&["tool_name", "toolName"]).unwrap_or_else(|| implied_tool(&event)),
+            arguments: arguments(any(&["tool_input", "toolArgs", "tool_args"]), v),
+            call: filled(&["tool_use_id", "toolUseId", "tool_call_id"]),
+            subagent: filled(&["agent_type", "agentType"]),
+            goes_on: any(&["stop_hook_active", "stopHookActive"]) == Some(&Value::Bool(true)),
+            event,
+        }
+    }
+
+    /// The event, in no host's words.
+    pub(super) fn event(&self) -> Event {
+        Event::named(&self.event)
+    }
+}
+
+/// Copilot's own form names no event; its fields tell which it is.
+fn implied_event(v: &Value) -> &'static str {
+    let told = |name: &str| v.get(name).is_some();
+    if !told("sessionId") {
+        ""
+    } else if told("toolResult") {
+        "postToolUse"
+    } else if told("toolName") {
+        "preToolUse"
+    } else if told("prompt") {
+        "userPromptSubmitted"
+    } else if told("source") {
+        "sessionStart"
+    } else if told("stopReason") {
+        "agentStop"
+    } else if told("reason") {
+        "sessionEnd"
+    } else {
+        ""
+    }
+}
+
+/// An event that tells of one tool names none.
+fn implied_tool(event: &str) -> String {
+    if event == "afterFileEdit" { "edit".to_owned() } else { String::new() }
+}
+
+/// Arguments may come as an object, as text that holds one, or (an event of one tool) in the open.
+fn arguments(given: Option<&Value>, whole: &Value) -> Value {
+    match given {
+        Some(Value::String(text)) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()))
+        }
+        Some(v) => v.clone(),
+        None if whole.get("file_path").is_some() => whole.clone(),
+        None => Value::Null,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    fn read(v: &Value) -> Input {
+        Input::parse(v.to_string().as_bytes()).unwrap().0
+    }
 
     #[test]
     fn reads_what_is_there() {
-        let i = Input::parse(
-            br#"{"session_id":"s","cwd":"/p","hook_event_name":"SessionStart","source":"startup","x":[1]}"#,
-        )
-        .unwrap();
-        assert_eq!((i.event.as_str(), i.source.as_deref()), ("SessionStart", Some("startup")));
-        assert_eq!(Input::parse(br#"{"session_id":7,"cwd":"rel"}"#).unwrap(), Input::default());
+        let i = read(&json!({"session_id": "s", "cwd": "/p", "hook_event_name": "SessionStart",
+            "source": "startup", "x": [1]}));
+        assert_eq!((i.event(), i.source.as_deref()), (Event::SessionStart, Some("startup")));
+        assert_eq!(read(&json!({"session_id": 7, "cwd": "rel"})), Input::default());
+        assert_eq!(read(&json!([1])), Input::default());
         assert!(Input::parse(b"").is_err());
+    }
+
+    #[test]
+    fn dialects() {
+        let i =
+            read(&json!({"sessionId": "s", "toolName": "edit", "toolArgs": "{\"path\":\"a\"}"}));
+        assert_eq!((i.tool.as_str(), &i.arguments), ("edit", &json!({"path": "a"})));
+        assert_eq!(i.event(), Event::BeforeTool);
+        let i = read(&json!({"conversation_id": "c", "workspace_roots": ["/w"],
+            "hook_event_name": "afterFileEdit", "file_path": "/w/a", "edits": []}));
+        assert_eq!((i.session_id.as_deref(), i.event()), (Some("c"), Event::AfterTool));
+        assert_eq!((i.tool.as_str(), i.arguments["file_path"].as_str()), ("edit", Some("/w/a")));
+        let i = read(&json!({"hook_event_name": "Stop", "stop_hook_active": true}));
+        assert!(i.goes_on);
     }
 }

@@ -78,6 +78,14 @@ pub fn ends_claims(request: &Request) -> bool {
     }
 }
 
+/// Whether a write sends a message, or makes the engine send one to who holds something.
+pub fn sends_mail(request: &Request) -> bool {
+    let path = segments(request);
+    ends_claims(request)
+        || request.method == Method::Post && path == ["api", "coord", "messages"]
+        || path.first() == Some(&"requests")
+}
+
 /// The team claims that a write gives back by their ids.
 pub fn named_ends(request: &Request) -> Vec<String> {
     match (request.method, segments(request).as_slice()) {
@@ -125,6 +133,16 @@ mod tests {
             assert_eq!(is_claim(&of(method, path)), claim, "{path}");
             assert_eq!(concerns_claims(&of(method, path)), concerns, "{path}");
         }
+    }
+
+    #[test]
+    fn what_sends_mail() {
+        let of = |method, path: &str| sends_mail(&Request::new(method, path, None));
+        assert!(of(Method::Post, "/api/coord/messages"));
+        assert!(of(Method::Post, "/requests") && of(Method::Post, "/requests/x/respond"));
+        assert!(of(Method::Delete, "/api/coord/locks/x?force=true"));
+        assert!(!of(Method::Post, "/api/coord/messages/offered"));
+        assert!(!of(Method::Post, "/api/coord/locks"));
     }
 
     #[test]

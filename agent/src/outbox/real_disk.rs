@@ -69,6 +69,37 @@ impl RealDisk {
     }
 }
 
+impl RealDisk {
+    /// A kernel lock, in a form that may go to another thread; let go when dropped. `None`: it was
+    /// not to be had in this time.
+    pub fn hold(&self, name: &str, how: Share, wait: Duration) -> io::Result<Option<File>> {
+        let options = &mut OpenOptions::new();
+        let file = self.open_own(name, options.read(true).write(true).create(true))?;
+        if let Some(kind) = network_file_system(&file)
+            && !network_file_systems_allowed()
+        {
+            let why = format!(
+                "is on a network file system ({kind}), where locks do not lock; set \
+                 COORD_PROJECT_DIR or COORD_STATE_DIR to a local folder, or COORD_ALLOW_NETWORK_FS=1"
+            );
+            return Err(named(&self.root, &io::Error::new(io::ErrorKind::Unsupported, why)));
+        }
+        let until = Instant::now() + wait;
+        loop {
+            let got = match how {
+                Share::Shared => file.try_lock_shared(),
+                Share::Exclusive => file.try_lock(),
+            };
+            match got {
+                Ok(()) => return Ok(Some(file)),
+                Err(fs::TryLockError::WouldBlock) if Instant::now() >= until => return Ok(None),
+                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_LOOK_EVERY),
+                Err(fs::TryLockError::Error(e)) => return Err(e),
+            }
+        }
+    }
+}
+
 fn named(path: &Path, e: &io::Error) -> io::Error {
     io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }
@@ -223,30 +254,8 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, name: &str, how: Share, wait: Duration) -> io::Result<Option<Box<dyn Guard>>> {
-        let options = &mut OpenOptions::new();
-        let file = self.open_own(name, options.read(true).write(true).create(true))?;
-        if let Some(kind) = network_file_system(&file)
-            && !network_file_systems_allowed()
-        {
-            let why = format!(
-                "is on a network file system ({kind}), where locks do not lock; set \
-                 COORD_PROJECT_DIR or COORD_STATE_DIR to a local folder, or COORD_ALLOW_NETWORK_FS=1"
-            );
-            return Err(named(&self.root, &io::Error::new(io::ErrorKind::Unsupported, why)));
-        }
-        let until = Instant::now() + wait;
-        loop {
-            let got = match how {
-                Share::Shared => file.try_lock_shared(),
-                Share::Exclusive => file.try_lock(),
-            };
-            match got {
-                Ok(()) => return Ok(Some(Box::new(RealGuard { _file: file }))),
-                Err(fs::TryLockError::WouldBlock) if Instant::now() >= until => return Ok(None),
-                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_LOOK_EVERY),
-                Err(fs::TryLockError::Error(e)) => return Err(e),
-            }
-        }
+        let held = self.hold(name, how, wait)?;
+        Ok(held.map(|file| Box::new(RealGuard { _file: file }) as Box<dyn Guard>))
     }
 
     fn unwritten(&self, name: &str) -> Quiet {

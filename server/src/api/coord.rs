@@ -296,6 +296,7 @@ pub(super) fn list_messages(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answe
     let filter = MessageFilter {
         to: to.as_deref(),
         unread_only: m.call.flag("unread_only"),
+        not_offered: m.call.flag("not_offered"),
         from: from.as_deref(),
         project: project.as_deref(),
         newest_first: m.call.flag("newest_first"),

@@ -18,12 +18,12 @@ const COMPLAINT_BYTES_MAX: u64 = 4096;
 
 /// Why git did not answer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum GitError {
+pub enum GitError {
     /// It is not there, or the folder is not.
     #[error("git cannot be started there ({0})")]
     Start(String),
     /// It took too long.
-    #[error("git did not answer within {} seconds", TIME_MAX.as_secs())]
+    #[error("git did not answer in time")]
     Slow,
     /// It said too much.
     #[error("git lists more than {OUTPUT_BYTES_MAX} bytes of names")]
@@ -66,12 +66,16 @@ fn id_of_url(url: &str) -> Option<String> {
     key_of_url(url).filter(|key| key.contains('/'))
 }
 
-/// Runs git in a folder and returns what it prints.
 fn run(root: &Path, args: &[&str]) -> Result<Vec<u8>, GitError> {
+    run_within(root, args, TIME_MAX)
+}
+
+/// Runs git in a folder, for so long at most, and returns what it prints.
+pub fn run_within(root: &Path, args: &[&str], within: Duration) -> Result<Vec<u8>, GitError> {
     let mut child = command(root, args).spawn().map_err(|e| GitError::Start(e.to_string()))?;
     let said = reading(child.stdout.take(), OUTPUT_BYTES_MAX + 1);
     let complaint = reading(child.stderr.take(), COMPLAINT_BYTES_MAX);
-    let Ok(out) = said.recv_timeout(TIME_MAX) else {
+    let Ok(out) = said.recv_timeout(within) else {
         end(&mut child);
         return Err(GitError::Slow);
     };
@@ -80,7 +84,7 @@ fn run(root: &Path, args: &[&str]) -> Result<Vec<u8>, GitError> {
         return Err(GitError::Long);
     }
     // Its output has ended, so it has, or is about to.
-    let complaint = complaint.recv_timeout(TIME_MAX).unwrap_or_default();
+    let complaint = complaint.recv_timeout(within).unwrap_or_default();
     match child.wait() {
         Ok(status) if status.success() => Ok(out),
         Ok(_) => Err(failure(&String::from_utf8_lossy(&complaint))),

@@ -106,6 +106,8 @@ pub struct MessageFilter<'a> {
     pub to: Option<&'a str>,
     /// Only what it has not read.
     pub unread_only: bool,
+    /// Of the unread: only what was not printed into it before.
+    pub not_offered: bool,
     /// Sent by this session.
     pub from: Option<&'a str>,
     /// About this project.
@@ -122,9 +124,8 @@ pub fn list(
     after: i64,
     most: usize,
 ) -> Answer<Paged<Message>> {
-    let newest_first = f.newest_first;
-    let page =
-        Page { from: f.from, project: f.project, not_offered: false, newest_first, after, most };
+    let (newest_first, not_offered) = (f.newest_first, f.not_offered);
+    let page = Page { from: f.from, project: f.project, not_offered, newest_first, after, most };
     let Some(to) = f.to else { return Ok(view.messages(page)?) };
     fields::session("to_session", to)?;
     if to == ALL_SESSIONS {

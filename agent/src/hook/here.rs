@@ -1,0 +1,172 @@
+//! What a session is told at its start about what goes on around it: who else works on the project and
+//! what they hold, its person's todos, decisions.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use coord_protocol::edge::Clock;
+use coord_protocol::time::Millis;
+use coord_protocol::wire::{Decision, Lock, Session, SessionStatus, Status, Todo, Todos};
+use coord_server::api::Call;
+use serde::de::DeserializeOwned;
+
+use super::digest::inert;
+use crate::context::Context;
+use crate::remote::Outgoing;
+use crate::remote::breaker::{Leave, May};
+use crate::remote::local::LOCAL;
+use crate::remote::query::Query;
+use crate::remote::verdict::is_ours;
+use crate::ui::claim_words;
+use crate::ui::neutral::{line, short};
+
+/// Of each kind so many are named.
+const SESSIONS_MAX: usize = 8;
+const FILES_MAX: usize = 5;
+const TODOS_MAX: usize = 5;
+const DECISIONS_MAX: usize = 3;
+/// Of one text among others.
+const TEXT_BYTES: usize = 120;
+
+/// Reads several things as they stand, with one question to the server.
+struct Look<'a> {
+    cx: &'a Context,
+    standin: Option<crate::replica::Standin<'static>>,
+    unheard: bool,
+    until: Millis,
+}
+
+impl<'a> Look<'a> {
+    fn begin(cx: &'a Context, until: Millis) -> Self {
+        let standin = cx.standin();
+        let left = until.since(cx.clock.boot());
+        let pulled = standin.as_ref().map(|s| cx.pull(s, left, Leave::Anybody));
+        Self { cx, unheard: !matches!(pulled, Some(Ok(()))), standin, until }
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
+        let call = Call { method: "GET".into(), target: path.to_owned(), ..Call::default() };
+        let known = self.standin.as_ref().and_then(|s| s.read(&call, self.unheard).ok().flatten());
+        if let Some(known) = known.filter(|k| k.reply.status == 200) {
+            return serde_json::from_str(&known.reply.body).ok();
+        }
+        self.of_server(path)
+    }
+
+    /// Where there is no copy: the engine of this workstation, or a server whose feed is not read yet.
+    fn of_server<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
+        let cx = self.cx;
+        let left = self.until.since(cx.clock.boot());
+        if left.is_zero() || (cx.base != LOCAL && cx.breaker().ask(Leave::Anybody) != May::Call) {
+            return None;
+        }
+        let answer = cx.net.call(&Outgoing::get(path), left).ok()?;
+        let good = is_ours(&answer) && answer.status == 200;
+        good.then(|| serde_json::from_slice(&answer.body).ok()).flatten()
+    }
+}
+
+/// What goes on in the session's project.
+pub(super) fn status(cx: &Context, within: Duration) -> Option<Status> {
+    Look::begin(cx, cx.clock.boot().plus(within)).get(&status_path(cx))
+}
+
+fn status_path(cx: &Context) -> String {
+    Query::default().and("project_key", cx.project.key.as_deref()).on("/api/coord/status")
+}
+
+/// All of it, in words; `None`: there is nothing to tell.
+pub(super) fn words(cx: &Context, until: Millis) -> Option<String> {
+    cx.project.key.as_ref()?;
+    let look = Look::begin(cx, until);
+    let status: Status = look.get(&status_path(cx))?;
+    let todos = Query::default()
+        .and("assigned_to_user", Some(&cx.user))
+        .and("status", Some("pending"))
+        .and("limit", Some("50"))
+        .on("/api/coord/todos");
+    let todos = look.get::<Todos>(&todos).map(|t| t.todos).unwrap_or_default();
+    let parts = [
+        sessions(&cx.session.id, &status),
+        own(&cx.session.id, &status.active_locks),
+        todo_words(&todos),
+        decisions(&status.recent_decisions, status.time),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("\n"))
+}
+
+/// Who else is here, and what they hold. Names and texts in it are other people's.
+fn sessions(own: &str, status: &Status) -> Option<String> {
+    let live = |s: &&Session| s.status == SessionStatus::Active && s.session_id != own;
+    let others: Vec<&Session> = status.sessions.iter().filter(live).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let mut out = "coord: other sessions at work on this project:".to_owned();
+    for s in others.iter().take(SESSIONS_MAX) {
+        let held = |l: &&Lock| l.session_id == s.session_id;
+        let held: Vec<&Lock> = status.active_locks.iter().filter(held).collect();
+        let about = [("", &s.user), ("on ", &s.branch), ("doing ", &s.task)];
+        let about = about.iter().filter_map(|(w, v)| Some(format!("{w}{}", text(v.as_ref()?))));
+        let about = about.collect::<Vec<_>>().join(", ");
+        let _ = write!(out, "\n- {} ({about})", text(&s.session_id));
+        if !held.is_empty() {
+            let _ = write!(out, " holds {}", names(&held));
+        }
+    }
+    if others.len() > SESSIONS_MAX {
+        let _ = write!(out, "\n- and {} more: `coord status`", others.len() - SESSIONS_MAX);
+    }
+    Some(out)
+}
+
+/// What the session itself holds: one that goes on may have forgotten it.
+fn own(own: &str, locks: &[Lock]) -> Option<String> {
+    let held: Vec<&Lock> = locks.iter().filter(|l| l.session_id == own).collect();
+    (!held.is_empty()).then(|| format!("coord: you hold {}", names(&held)))
+}
+
+fn names(held: &[&Lock]) -> String {
+    let shown: Vec<String> =
+        held.iter().take(FILES_MAX).map(|l| inert(&claim_words::name(l))).collect();
+    let more = held.len().saturating_sub(FILES_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+fn todo_words(todos: &[Todo]) -> Option<String> {
+    if todos.is_empty() {
+        return None;
+    }
+    let mut out = format!("coord: your user's open todos: {}", todos.len());
+    for t in todos.iter().take(TODOS_MAX) {
+        let first = t.text.lines().next().unwrap_or_default();
+        let _ = write!(out, "\n- {} ({})", text(first), line(&t.id));
+    }
+    if todos.len() > TODOS_MAX {
+        out.push_str("\n- the others: `coord todo list`");
+    }
+    Some(out)
+}
+
+/// Decisions are news for so long.
+const DECISION_DAYS: i64 = 30;
+
+fn decisions(recent: &[Decision], now: Millis) -> Option<String> {
+    let stands = |d: &&Decision| !matches!(d.status.as_str(), "deprecated" | "superseded");
+    let is_news = |d: &&Decision| now.0 - d.decided_at.0 < DECISION_DAYS * 24 * 3_600_000;
+    let standing: Vec<_> = recent.iter().filter(stands).filter(is_news).collect();
+    if standing.is_empty() {
+        return None;
+    }
+    let mut out = "coord: latest decisions (`coord decision show <id>`):".to_owned();
+    for d in standing.iter().take(DECISIONS_MAX) {
+        let _ = write!(out, "\n- {} {} ({})", line(&d.display_id), text(&d.title), text(&d.status));
+    }
+    Some(out)
+}
+
+fn text(of_others: &str) -> String {
+    inert(&short(of_others, TEXT_BYTES))
+}

@@ -1,0 +1,33 @@
+//! What several topics need.
+
+use coord_tests::server::TestServer;
+use coord_tests::workstation::Workstation;
+use serde_json::{Value, json};
+
+/// A server that needs no token.
+#[track_caller]
+pub(super) fn server() -> TestServer {
+    TestServer::start("axum")
+}
+
+/// Somebody elsewhere writes.
+#[track_caller]
+pub(super) fn mail(server: &TestServer, to: &str, subject: &str, body: &str) {
+    let mail = json!({"from_session": "ELSEWHERE/x", "to_session": to,
+        "subject": subject, "body": body});
+    server.post("/api/coord/messages", &mail).expect(201);
+}
+
+/// The rows of a list.
+#[track_caller]
+pub(super) fn rows(answer: &Value, name: &str) -> Vec<Value> {
+    answer[name].as_array().unwrap_or_else(|| panic!("no {name} in {answer}")).clone()
+}
+
+/// The live locks as this workstation sees them: what, and who holds it.
+#[track_caller]
+pub(super) fn locks(desk: &Workstation) -> Vec<(String, String)> {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let list = rows(&desk.json(&["lock", "list"]), "locks");
+    list.iter().map(|l| (text(&l["resource"]), text(&l["session_id"]))).collect()
+}
