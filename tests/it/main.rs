@@ -10,3 +10,5 @@ mod hosts;
 mod http;
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod setup;
