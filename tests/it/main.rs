@@ -12,3 +12,5 @@ mod hosts;
 mod http;
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod setup;
