@@ -6,6 +6,7 @@ mod coordination;
 mod decision;
 mod file_lock;
 mod generation;
+mod guard;
 mod lock;
 mod msg;
 mod outbox;
@@ -116,6 +117,9 @@ enum Verb {
     Decision(decision::Verb),
     /// Show what changes, live, until Ctrl-C
     Watch(watch::Args),
+    /// Who holds what is committed or pushed? For git's hooks
+    #[command(subcommand)]
+    Guard(guard::Verb),
     /// Take over the state of another coordination system
     #[command(subcommand)]
     Import(coordination::ImportVerb),
@@ -157,6 +161,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match cli.verb {
         Verb::Hook { host } => crate::hook::main(&host, env),
         Verb::Serve(args) => server::serve(&args, &env, cli.json),
+        Verb::Guard(verb) => guard::main(env, &verb, cli.json),
         verb => in_context(verb, env, cli.json),
     })
 }
@@ -264,7 +269,7 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         Verb::Start(a) => server::start(cx, &a, as_json),
         Verb::Stop => server::stop(cx),
         // Answered before it comes to this.
-        Verb::Serve(_) | Verb::Hook { .. } | Verb::Watch(_) => {
+        Verb::Serve(_) | Verb::Hook { .. } | Verb::Watch(_) | Verb::Guard(_) => {
             Ok(Report::new("", serde_json::json!({})))
         }
     }

@@ -33,6 +33,9 @@ pub struct Identity {
     /// A file with the server's token.
     #[serde(default)]
     pub coord_token_file: Option<String>,
+    /// What the guards of commits and pushes do: `off`, `advise`, `block`.
+    #[serde(default)]
+    pub guard: Option<String>,
 }
 
 /// Looks for the file: `COORD_IDENTITY`, then `.claude/identity.json` of the project, then of the

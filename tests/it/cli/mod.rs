@@ -11,6 +11,7 @@ mod crowd;
 mod decisions;
 mod file_locks;
 mod foreign;
+mod guards;
 mod hook;
 mod hostile;
 mod kills;
