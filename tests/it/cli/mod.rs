@@ -31,5 +31,6 @@ mod serving;
 mod state;
 mod todos_and_locks;
 mod traps;
+mod wake;
 mod watch;
 mod words;
