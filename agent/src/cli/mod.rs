@@ -2,6 +2,7 @@
 
 mod claims;
 mod codex_queue;
+mod completions;
 mod component;
 mod coordination;
 mod decision;
@@ -153,6 +154,10 @@ enum Verb {
         /// The host tool: claude
         host: String,
     },
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Args),
+    /// Print the manual page
+    Man(completions::ManArgs),
 }
 
 /// Runs a command line and says with which status to end.
@@ -170,6 +175,8 @@ pub fn main() -> ExitCode {
         Verb::Hook { host } => crate::hook::main(&host, env),
         Verb::Serve(args) => server::serve(&args, &env, cli.json),
         Verb::Guard(verb) => guard::main(env, &verb, cli.json),
+        Verb::Completions(args) => finish(Ok(completions::completions(&args)), cli.json),
+        Verb::Man(args) => finish(completions::man(&args), cli.json),
         verb => in_context(verb, env, cli.json),
     })
 }
@@ -292,9 +299,13 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         Verb::Start(a) => server::start(cx, &a, as_json),
         Verb::Stop => server::stop(cx),
         // Answered before it comes to this.
-        Verb::Serve(_) | Verb::Hook { .. } | Verb::Watch(_) | Verb::Wake(_) | Verb::Guard(_) => {
-            Ok(Report::new("", serde_json::json!({})))
-        }
+        Verb::Serve(_)
+        | Verb::Hook { .. }
+        | Verb::Watch(_)
+        | Verb::Wake(_)
+        | Verb::Guard(_)
+        | Verb::Completions(_)
+        | Verb::Man(_) => Ok(Report::new("", serde_json::json!({}))),
     }
 }
 

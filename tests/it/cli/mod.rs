@@ -5,6 +5,7 @@ mod carry;
 mod claims;
 mod clones;
 mod common;
+mod completions;
 mod contention;
 mod coordination;
 mod crowd;
