@@ -10,6 +10,7 @@ pub mod mcp;
 pub mod peer;
 pub mod proxy;
 pub mod raw;
+pub mod repository;
 pub mod series;
 pub mod server;
 pub mod workstation;

@@ -37,5 +37,12 @@ fn once(codex_thread: &str, text: &str, resume: bool) -> Result<(), String> {
     if ended.status.success() {
         return Ok(());
     }
-    Err(format!("ended with {}: {}", ended.status, ended.first_complaint()))
+    // Warnings may stand before it.
+    let complaint = String::from_utf8_lossy(&ended.complaint);
+    let error = complaint.lines().find(|l| l.starts_with("Error")).map(str::to_owned);
+    Err(format!(
+        "ended with {}: {}",
+        ended.status,
+        error.unwrap_or_else(|| ended.first_complaint())
+    ))
 }

@@ -113,6 +113,9 @@ struct Mail<'a> {
     /// What was said, whether that could be noted or not.
     said: HashSet<String>,
     speech: Speech,
+    /// In this look: lines that may still be printed, and messages that no line was left for.
+    lines_left: usize,
+    unshown: usize,
 }
 
 impl Listener for Mail<'_> {
@@ -141,22 +144,14 @@ impl<'a> Mail<'a> {
     fn new(cx: &'a Context, reader: Reader) -> Self {
         let speech = Speech::default();
         speech.end_when_asked_to();
-        Self { cx, reader, after: 0, said: HashSet::new(), speech }
+        Self { cx, reader, after: 0, said: HashSet::new(), speech, lines_left: 0, unshown: 0 }
     }
 
     /// Says what is new: asked of the server itself, which knows what a hook has offered meanwhile.
     fn look(&mut self) -> Result<(), Break> {
+        (self.lines_left, self.unshown) = (LINES_MAX, 0);
         loop {
-            let query = Query::default()
-                .and("to_session", Some(&self.cx.session.id))
-                .and("unread_only", Some("true"))
-                .and("after", Some(&self.after.to_string()))
-                .and("limit", Some(PAGE));
-            let (page, _): (Messages, _) = ask_server(self.cx, &query.on("/api/coord/messages"))
-                .map_err(|e| {
-                    // Whether it is to be tried again shows at the next connection.
-                    Pause::new(e.detail)
-                })?;
+            let page = self.page()?;
             let last = page.messages.last().map(|m| m.seq);
             let is_new = |m: &Message| m.offered_at.is_none() && !self.said.contains(&m.id);
             let fresh: Vec<Message> = page.messages.into_iter().filter(is_new).collect();
@@ -165,9 +160,24 @@ impl<'a> Mail<'a> {
             }
             self.after = last.unwrap_or(self.after);
             if page.next.is_none() {
-                return Ok(());
+                break;
             }
         }
+        match self.unshown {
+            0 => Ok(()),
+            n => Ok(line_now(&format!("coord: {n} more unread: `coord msg inbox`"))?),
+        }
+    }
+
+    fn page(&self) -> Result<Messages, Break> {
+        let query = Query::default()
+            .and("to_session", Some(&self.cx.session.id))
+            .and("unread_only", Some("true"))
+            .and("after", Some(&self.after.to_string()))
+            .and("limit", Some(PAGE));
+        let page = ask_server(self.cx, &query.on("/api/coord/messages"));
+        // What is the matter shows at the next connection.
+        Ok(page.map_err(|e| Pause::new(e.detail))?.0)
     }
 
     fn say(&mut self, fresh: &[Message]) -> Result<(), Break> {
@@ -175,6 +185,8 @@ impl<'a> Mail<'a> {
         let _speaking = speech.hold();
         let mut shown = Vec::new();
         let done = self.show(fresh, &mut shown);
+        self.lines_left = self.lines_left.saturating_sub(shown.len());
+        self.unshown += fresh.len() - shown.len();
         self.said.extend(fresh.iter().map(|m| m.id.clone()));
         // What cannot be noted is shown once more, by another process.
         let _ = self.cx.note_offered(shown, TRY_BUDGET);
@@ -193,12 +205,8 @@ impl<'a> Mail<'a> {
                 Ok(line_now(&neutral::json(&object))?)
             }),
             Reader::Lines => {
-                let now = &fresh[..fresh.len().min(LINES_MAX)];
-                each(now, shown, |m| Ok(line_now(&in_a_line(m))?))?;
-                match fresh.len() - now.len() {
-                    0 => Ok(()),
-                    more => Ok(line_now(&format!("coord: {more} more unread: `coord msg inbox`"))?),
-                }
+                let now = &fresh[..fresh.len().min(self.lines_left)];
+                each(now, shown, |m| Ok(line_now(&in_a_line(m))?))
             }
             Reader::Codex { thread, resume } => each(fresh, shown, |m| {
                 let text = digest::for_model(std::slice::from_ref(m), 1, &boundary()).text;

@@ -3,136 +3,15 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use coord_tests::bins::bin;
 use coord_tests::fault::{Fault, FaultServer};
 use coord_tests::proxy::Proxy;
-use coord_tests::workstation::{Workstation, chmod};
+use coord_tests::repository::Repository;
+use coord_tests::workstation::Workstation;
 use serde_json::{Value, json};
 
 use super::common::{desk, home, rows, server, text};
-
-/// A clone with both guards as its hooks, on Mike's workstation.
-struct Repository<'a> {
-    at: &'a Workstation,
-    folder: PathBuf,
-}
-
-impl<'a> Repository<'a> {
-    fn new(at: &'a Workstation) -> Self {
-        let clone = Self { at, folder: at.project() };
-        clone.git(&["init", "-q", "-b", "main"]).ok();
-        clone.git(&["remote", "add", "origin", &clone.remote().to_string_lossy()]).ok();
-        let coord = bin("coord");
-        for (hook, verb) in [("pre-commit", "commit"), ("pre-push", "push \"$@\"")] {
-            let file = clone.folder.join(".git/hooks").join(hook);
-            fs::write(&file, format!("#!/bin/sh\n'{}' guard {verb}\n", coord.display())).unwrap();
-            chmod(&file, 0o755);
-        }
-        clone
-    }
-
-    fn remote(&self) -> PathBuf {
-        self.at.home().join("srv/acme/app.git")
-    }
-
-    fn with_remote(self) -> Self {
-        let remote = self.remote();
-        self.git(&["init", "-q", "--bare", "-b", "main", &remote.to_string_lossy()]).ok();
-        self
-    }
-
-    fn run(&self, folder: &Path, args: &[&str], vars: &[(&str, &str)]) -> Git {
-        let began = Instant::now();
-        let output = Command::new("git")
-            .args(args)
-            .current_dir(folder)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.at.home())
-            .envs([
-                ("GIT_CONFIG_NOSYSTEM", "1"),
-                ("GIT_AUTHOR_NAME", "m"),
-                ("GIT_COMMITTER_NAME", "m"),
-            ])
-            .envs([("GIT_AUTHOR_EMAIL", "m@x"), ("GIT_COMMITTER_EMAIL", "m@x")])
-            .envs(vars.iter().copied())
-            .output()
-            .expect("git can be started");
-        Git { what: format!("{args:?}"), output, took: began.elapsed() }
-    }
-
-    fn git(&self, args: &[&str]) -> Git {
-        self.run(&self.folder, args, &[])
-    }
-
-    fn write(&self, name: impl AsRef<OsStr>, content: &str) {
-        let file = self.folder.join(name.as_ref());
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, content).unwrap();
-    }
-
-    /// Changes files and stages all there is.
-    fn stage(&self, files: &[&str]) {
-        for file in files {
-            self.write(file, &format!("{:?}", Instant::now()));
-        }
-        self.git(&["add", "-A"]).ok();
-    }
-
-    /// Commits them past the guard.
-    fn commit(&self, files: &[&str]) {
-        self.stage(files);
-        self.git(&["commit", "-q", "--no-verify", "-m", "x"]).ok();
-    }
-
-    fn commits(&self) -> usize {
-        self.git(&["log", "--format=%h", "--all"]).out().lines().count()
-    }
-}
-
-struct Git {
-    what: String,
-    output: Output,
-    took: Duration,
-}
-
-impl Git {
-    fn out(&self) -> String {
-        String::from_utf8_lossy(&self.output.stdout).into_owned()
-    }
-
-    fn err(&self) -> String {
-        String::from_utf8_lossy(&self.output.stderr).into_owned()
-    }
-
-    #[track_caller]
-    fn ok(self) -> Self {
-        assert!(self.output.status.success(), "{}: {}{}", self.what, self.out(), self.err());
-        self
-    }
-
-    #[track_caller]
-    fn stopped(self) -> Self {
-        assert!(!self.output.status.success(), "{} went on: {}", self.what, self.err());
-        self
-    }
-
-    #[track_caller]
-    fn says(self, words: &str) -> Self {
-        assert!(self.err().contains(words), "no {words:?} in: {}", self.err());
-        self
-    }
-
-    #[track_caller]
-    fn does_not_say(self, words: &str) -> Self {
-        assert!(!self.err().contains(words), "{words:?} in: {}", self.err());
-        self
-    }
-}
 
 /// Howard claims files of Mike's project.
 #[track_caller]

@@ -103,20 +103,23 @@ fn each_message_is_one_line_once() {
 #[test]
 fn many_at_once_are_few_lines() {
     let server = server();
-    let (desk, howard) = (desk(&server), home(&server));
+    let howard = home(&server);
     registered(&howard);
-    for n in 0..10 {
-        send(&desk, SESSION, &format!("number {n}"), "b");
+    // More than one page of the server's.
+    for n in 0..250 {
+        let mail = json!({"from_session": "DESK/x", "to_session": SESSION,
+            "subject": format!("number {n}"), "body": "b"});
+        server.post("/api/coord/messages", &mail).expect(201);
     }
     let watch = in_session(&howard, &LINES).start();
     let told = until_lines(&watch, 4);
     assert!(told[0].contains("number 0") && told[2].contains("number 2"), "{told:?}");
-    assert_eq!(told[3], "coord: 7 more unread: `coord msg inbox`");
+    assert_eq!(told[3], "coord: 247 more unread: `coord msg inbox`");
     settled();
     assert_eq!(lines(&watch).len(), 4);
     // What was not printed was not offered.
     let context = howard.session_start(ID, "startup").unwrap();
-    assert!(context.contains("number 3") && !context.contains("number 2"), "{context}");
+    assert!(context.contains("number 3\n") && !context.contains("number 2\n"), "{context}");
 }
 
 #[test]
