@@ -109,7 +109,7 @@ pub(super) fn init(args: &InitArgs, env: &Env, as_json: bool) -> Result<Report, 
         let _ = write!(report.text, "\n  {:<12} {}", host.title(), host.left_to_do());
     }
     if !prepared.plan.changes.is_empty() {
-        ask(&args.how, as_json, &show::changes(&prepared, true))?;
+        ask(&args.how, as_json, &show::changes(&prepared, false))?;
     }
     prepared.carry_out().map_err(|e| failed(&e))?;
     Ok(report)
@@ -160,7 +160,11 @@ fn report_of(prepared: &Prepared, how: &How) -> Report {
 
 /// Only a person at a terminal is asked.
 fn ask(how: &How, as_json: bool, what: &str) -> Result<(), CliError> {
-    if how.yes || as_json || !is_dialogue() || confirm(&format!("{what}\nDo this?")) {
+    if how.yes
+        || as_json
+        || !is_dialogue()
+        || confirm(&format!("{what}\nDo this? (--dry-run shows each line)"))
+    {
         return Ok(());
     }
     Err(CliError::new(exit::REFUSED, "nothing was changed"))

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use coord_tests::workstation::{Workstation, mode_of};
+use coord_tests::bins::bin;
+use coord_tests::workstation::{Workstation, has_tool, mode_of};
 use serde_json::{Value, json};
 
 use super::common::{HOSTS, assert_same, picture, put, repository, text};
@@ -190,4 +191,30 @@ fn purging_removes_the_state_but_no_write_that_waits() {
     for host in HOSTS {
         desk.coord(&["uninstall", "--tool", host]).exits(0).says("nothing of coord's");
     }
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked() {
+    if !has_tool("a_person_at_a_terminal_is_asked", "script") {
+        return;
+    }
+    let desk = repository();
+    let before = picture(desk.home());
+    let coord = bin("coord");
+    let line = format!("{} init --tool codex", coord.display());
+    let at_a_terminal = |answer: &str| {
+        let script = desk.run_program(Path::new("script"), &["-qec", &line, "/dev/null"]);
+        script.stdin(answer).done()
+    };
+    let mut ran = at_a_terminal("n\n");
+    ran.exits(1).says("create  .codex/hooks.json").says("[y/N]").says("nothing was changed");
+    assert_same(&before, &picture(desk.home()), "a no");
+    at_a_terminal("\n").exits(1);
+    assert_same(&before, &picture(desk.home()), "no yes");
+    at_a_terminal("y\n").exits(0).says("Left for you to do");
+    assert!(desk.project().join(".codex/hooks.json").exists());
+    let line = format!("{} uninstall --yes", coord.display());
+    let script = desk.run_program(Path::new("script"), &["-qec", &line, "/dev/null"]);
+    script.stdin("").done().exits(0);
+    assert_same(&before, &picture(desk.home()), "undone without a question");
 }
