@@ -64,7 +64,7 @@ pub(super) struct UninstallArgs {
     /// A host tool to unwire; may be repeated [default: all, and git's hooks]
     #[arg(long = "tool", visible_alias = "host", value_name = "TOOL", value_enum)]
     tools: Vec<Host>,
-    /// Also this project's queue and coord's state folder (databases stay)
+    /// Also this project's queue and coord's files in the state folder (databases stay)
     #[arg(long, conflicts_with = "tools")]
     purge: bool,
     #[command(flatten)]
@@ -141,14 +141,16 @@ pub(super) fn uninstall(
         return Ok(report);
     }
     ask(&args.how, as_json, &report.text)?;
+    let state = prepared.site.state.clone();
     prepared.carry_out().map_err(|e| failed(&e))?;
-    purge::remove(&doomed).map_err(|e| failed(&e))?;
-    match purge::databases(env) {
-        Some(folder) if args.purge => {
-            Ok(report.note(format!("the databases in {} stay", folder.display())))
-        }
-        Some(_) | None => Ok(report),
+    if args.purge {
+        let gone = purge::remove(&doomed, &state).map_err(|e| failed(&e))?;
+        let left = (!gone).then(|| format!("{} holds more and stays", state.display()));
+        report.notes.extend(left);
+        let databases = purge::databases(env);
+        report.notes.extend(databases.map(|d| format!("the databases in {} stay", d.display())));
     }
+    Ok(report)
 }
 
 /// What changes, line by line where nothing is written yet.

@@ -183,6 +183,7 @@ pub fn take(
         plan.record.hosts = staying;
     }
     if plan.record.hosts.is_empty() {
+        plan.give_back_others(everything, texts);
         plan.record.files.clear();
     }
     plan
@@ -244,6 +245,27 @@ impl Plan {
         let remark = Remark { path: path.to_owned(), why: why.into() };
         if !self.notes.contains(&remark) {
             self.notes.push(remark);
+        }
+    }
+
+    /// Files on record in which no host has a part any more (git's hooks are in another folder now,
+    /// say): as they were, unless somebody else has changed them.
+    fn give_back_others(&mut self, everything: &[Piece], texts: &Texts) {
+        let others = self.record.files.clone().into_iter();
+        for (path, kept) in others.filter(|(p, _)| !everything.iter().any(|e| e.path == *p)) {
+            let before = texts.get(&path).cloned().flatten();
+            if before == kept.original {
+                continue;
+            }
+            if kept.is_as_left(before.as_deref()) {
+                let after = kept.original;
+                self.changes.push(Change { path, before, after, executable: false });
+            } else {
+                self.note(
+                    &path,
+                    "it was changed since coord wrote it; take coord's part out by hand",
+                );
+            }
         }
     }
 

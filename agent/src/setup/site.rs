@@ -39,7 +39,9 @@ pub enum NoSite {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// This is no project.
-    #[error("{0} is in no project: no folder above it has .git or .claude")]
+    #[error(
+        "{0} is in no project: no folder from there up, short of the home folder, has .git or .claude"
+    )]
     NoProject(String),
     /// A folder cannot be looked at.
     #[error("{0}: {1}")]

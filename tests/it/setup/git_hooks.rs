@@ -101,6 +101,11 @@ fn the_folder_that_git_uses_is_honoured() {
     desk.coord(&["doctor"]).says("is not executable");
     desk.coord(&["uninstall"]).exits(0);
     assert!(!desk.project().join(".husky").exists());
+    // The folder is another one by now: what is on record is given back all the same.
+    desk.coord(&["init", "--tool", "codex", "--git-hooks"]).exits(0);
+    git(&desk.project(), &["config", "core.hooksPath", ".other"]);
+    desk.coord(&["uninstall"]).exits(0);
+    assert!(!desk.project().join(".husky").exists());
     // One that all repositories of the user share is not one project's to change.
     let shared = desk.home().join("shared-hooks");
     fs::create_dir(&shared).unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use coord_tests::bins::bin;
-use coord_tests::workstation::{Workstation, has_tool, mode_of};
+use coord_tests::workstation::{Workstation, files_below, has_tool, mode_of};
 use serde_json::{Value, json};
 
 use super::common::{HOSTS, assert_same, picture, put, repository, text};
@@ -185,9 +185,24 @@ fn purging_removes_the_state_but_no_write_that_waits() {
     assert!(desk.queue_file().exists() && desk.state().exists());
     let id = desk.queue()[0]["id"].as_str().unwrap().to_owned();
     away(&["outbox", "drop", &id]).exits(0);
-    desk.coord(&["uninstall", "--purge"]).exits(0);
-    assert!(!desk.state().exists());
-    assert!(!desk.queue_file().exists());
+    // What commands and hooks have left there is all known by name.
+    for event in
+        ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "PreCompact"]
+    {
+        desk.hook(&desk.event(
+            event,
+            "abc",
+            &json!({"tool_name": "Write", "tool_use_id": "t",
+            "tool_input": {"file_path": desk.project().join("a.rs")}}),
+        ));
+    }
+    desk.coord(&["msg", "send", "ALL", "s", "b"]).exits(0);
+    assert!(desk.state().exists());
+    desk.coord(&["uninstall", "--purge"]).exits(0).complains("databases");
+    assert!(!desk.state().exists(), "{:?}", files_below(&desk.state()));
+    assert!(
+        !desk.queue_file().exists() && desk.home().join(".local/share/coord/local.db").exists()
+    );
     for host in HOSTS {
         desk.coord(&["uninstall", "--tool", host]).exits(0).says("nothing of coord's");
     }
@@ -217,4 +232,20 @@ fn a_person_at_a_terminal_is_asked() {
     let script = desk.run_program(Path::new("script"), &["-qec", &line, "/dev/null"]);
     script.stdin("").done().exits(0);
     assert_same(&before, &picture(desk.home()), "undone without a question");
+}
+
+#[test]
+fn purging_touches_nothing_else_wherever_the_state_folder_is() {
+    let desk = repository();
+    let desk = {
+        let home = desk.home().display().to_string();
+        desk.env("COORD_HOME", &home)
+    };
+    let precious = put(&desk, "precious", "x");
+    desk.coord(&["init", "--tool", "codex"]).exits(0);
+    desk.coord(&["todo", "add", "x"]).exits(0);
+    let database = desk.home().join("data/local.db");
+    assert!(database.exists());
+    desk.coord(&["uninstall", "--purge"]).exits(0).complains("holds more and stays");
+    assert!(precious.exists() && database.exists());
 }
