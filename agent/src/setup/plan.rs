@@ -158,24 +158,15 @@ pub fn take(
         };
         let keepers = by_file(&keepers).into_iter().find(|(p, ..)| *p == path);
         let keepers = keepers.map_or(Vec::new(), |(_, parts, _)| parts);
-        let kept = record.files.get(path);
-        match taken(&before, &parts, &keepers, kept) {
+        match taken(&before, &parts, &keepers, record.files.get(path)) {
             Err(damage) => plan.problem(path, &damage),
             Ok(Taken::Edited) => {
                 plan.note(path, "it was changed since coord wrote it; remove it by hand");
             }
             Ok(Taken::To(after)) => {
-                let original = kept.and_then(|k| k.original.clone());
-                if keepers.is_empty() {
-                    plan.record.files.remove(path);
-                } else if kept.is_some() && after.as_deref() != Some(&before) {
-                    let left = digest(after.as_deref());
-                    plan.record.files.insert(path.to_owned(), Kept { original, left });
-                }
-                if after.as_deref() != Some(&before) {
-                    let before = Some(before);
-                    plan.changes.push(Change { path: path.to_owned(), before, after, executable });
-                }
+                let change =
+                    Change { path: path.to_owned(), before: Some(before), after, executable };
+                plan.take_out(change, !keepers.is_empty());
             }
         }
     }
@@ -245,6 +236,21 @@ impl Plan {
         let remark = Remark { path: path.to_owned(), why: why.into() };
         if !self.notes.contains(&remark) {
             self.notes.push(remark);
+        }
+    }
+
+    /// A file without what goes; something of ours may stay in it.
+    fn take_out(&mut self, change: Change, something_stays: bool) {
+        let changes = change.after != change.before;
+        match self.record.files.get_mut(&change.path) {
+            Some(kept) if something_stays && changes => kept.left = digest(change.after.as_deref()),
+            Some(_) if !something_stays => {
+                self.record.files.remove(&change.path);
+            }
+            Some(_) | None => {}
+        }
+        if changes {
+            self.changes.push(change);
         }
     }
 

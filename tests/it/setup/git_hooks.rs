@@ -67,10 +67,14 @@ fn git_asks_the_guard_and_keeps_to_its_word() {
         format!("{}\n", lines[2]),
         "and so does the user's hook"
     );
-    // A guard that says no is obeyed; without coord nothing is in the way.
+    // A guard that says no is obeyed; one that does not know its job, or none, is in nobody's way.
+    stub(&desk, 2);
+    assert!(run_git(&desk, &["commit", "-q", "--allow-empty", "-m", "o"], true).status.success());
+    assert!(run_git(&desk, &["push", "-q", "origin", "HEAD:main"], true).status.success());
     stub(&desk, 1);
     put(&desk, "app/a", "y");
     git(&desk.project(), &["add", "a"]);
+    assert!(!run_git(&desk, &["push", "-q", "origin", "HEAD:other"], true).status.success());
     assert!(!run_git(&desk, &["commit", "-qm", "n"], true).status.success());
     let done = run_git(&desk, &["commit", "-qm", "n"], false);
     assert!(done.status.success(), "{done:?}");
