@@ -1,6 +1,7 @@
 //! The real clients of hosts, driven by a scripted model: a home and a repository of their own, our
 //! `coord` first on the PATH, hooks wired, nothing else of the world in reach.
 
+mod codex_server;
 mod wiring;
 
 use std::env;
@@ -14,6 +15,8 @@ use crate::bins::{bin, target};
 use crate::command::Run;
 use crate::model::{Model, Turn};
 use crate::workstation::Workstation;
+
+pub use codex_server::CodexServer;
 
 /// A client of which a test runs the real program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,16 +128,11 @@ impl Host {
 /// Edits pass without a question. As root it takes no broader word than these.
 const CLAUDE: &[&str] =
     &["--permission-mode", "acceptEdits", "--allowedTools", "Bash,Write,Edit,NotebookEdit"];
+/// Hooks run without anybody having looked at them.
+const BYPASS: &str = "--dangerously-bypass-hook-trust";
 /// A model of which it knows that it is given `apply_patch`, in its default sandbox.
-const CODEX: &[&str] = &[
-    "--dangerously-bypass-hook-trust",
-    "--sandbox",
-    "workspace-write",
-    "-m",
-    "gpt-5.5",
-    "-c",
-    "model_provider=\"scripted\"",
-];
+const CODEX: &[&str] =
+    &[BYPASS, "--sandbox", "workspace-write", "-m", "gpt-5.5", "-c", "model_provider=\"scripted\""];
 
 fn codex_provider(model: &Model) -> String {
     format!(
@@ -199,6 +197,18 @@ impl Hosts {
     /// One prompt more in the conversation before.
     pub fn goes_on(&self, host: Host, desk: &Workstation, model: &Model, prompt: &str) -> Run {
         self.prepared(host, desk, model, &host.args(model, prompt, true))
+    }
+
+    /// One prompt in a new conversation of Codex, which runs only hooks that are trusted.
+    pub fn run_with_trust(&self, desk: &Workstation, model: &Model, prompt: &str) -> Run {
+        let mut args = Host::Codex.args(model, prompt, false);
+        args.retain(|a| a != BYPASS);
+        self.prepared(Host::Codex, desk, model, &args)
+    }
+
+    /// Codex as one that can be asked.
+    pub fn codex_server(&self, desk: &Workstation) -> CodexServer {
+        CodexServer::start(desk.command(&self.programs.join("codex"), &["app-server"]))
     }
 
     /// A client with these arguments.

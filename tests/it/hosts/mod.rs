@@ -19,5 +19,9 @@ macro_rules! in_hosts {
 }
 
 mod common;
+mod edits;
 mod faults;
 mod mail;
+mod own_checks;
+mod sandbox;
+mod two_homes;
