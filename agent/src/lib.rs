@@ -19,4 +19,5 @@ pub mod registry;
 pub mod remote;
 pub mod replica;
 pub mod send;
+pub mod setup;
 pub mod ui;

@@ -4,6 +4,7 @@ mod claims;
 mod component;
 mod coordination;
 mod decision;
+mod doctor;
 mod file_lock;
 mod generation;
 mod lock;
@@ -13,6 +14,7 @@ mod reading;
 mod sent;
 mod server;
 mod session;
+mod setup;
 mod status;
 mod sync;
 mod text;
@@ -136,6 +138,12 @@ enum Verb {
     Stop,
     /// Run a server in the foreground, set up by options and environment only
     Serve(server::ServeArgs),
+    /// Wire the host tools that are used here: hooks, MCP, skills, instructions
+    Init(setup::InitArgs),
+    /// Take away what `coord init` put here, and nothing else
+    Uninstall(setup::UninstallArgs),
+    /// Look at everything that has to be right, and say what mends it; status 1 when something fails
+    Doctor,
     /// Answer a host tool's hook (reads its JSON on stdin; always exits 0)
     Hook {
         /// The host tool: claude
@@ -157,6 +165,9 @@ pub fn main() -> ExitCode {
     ExitCode::from(match cli.verb {
         Verb::Hook { host } => crate::hook::main(&host, env),
         Verb::Serve(args) => server::serve(&args, &env, cli.json),
+        Verb::Init(args) => finish(setup::init(&args, &env, cli.json), cli.json),
+        Verb::Uninstall(args) => finish(setup::uninstall(&args, &env, cli.json), cli.json),
+        Verb::Doctor => finish(Ok(doctor::run(&env)), cli.json),
         verb => in_context(verb, env, cli.json),
     })
 }
@@ -264,9 +275,12 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         Verb::Start(a) => server::start(cx, &a, as_json),
         Verb::Stop => server::stop(cx),
         // Answered before it comes to this.
-        Verb::Serve(_) | Verb::Hook { .. } | Verb::Watch(_) => {
-            Ok(Report::new("", serde_json::json!({})))
-        }
+        Verb::Serve(_)
+        | Verb::Hook { .. }
+        | Verb::Watch(_)
+        | Verb::Init(_)
+        | Verb::Doctor
+        | Verb::Uninstall(_) => Ok(Report::new("", serde_json::json!({}))),
     }
 }
 

@@ -52,7 +52,7 @@ pub enum BadFile {
 /// Finds the file that a path means, seen from `cwd`.
 pub fn find(env: &Env, project: &Project, cwd: &Path, path: &Path) -> Result<ProjectFile, BadFile> {
     let io = |p: &Path, source| BadFile::Io { path: p.display().to_string(), source };
-    let real = real_path(&cwd.join(path), LINKS_MAX).map_err(|e| io(path, e))?;
+    let real = real(&cwd.join(path)).map_err(|e| io(path, e))?;
     let root = fs::canonicalize(&project.root).map_err(|e| io(&project.root, e))?;
     let below = real.strip_prefix(&root).ok().map(Path::to_owned).or_else(|| {
         // Another work tree of the same clone.
@@ -73,6 +73,10 @@ pub fn find(env: &Env, project: &Project, cwd: &Path, path: &Path) -> Result<Pro
 }
 
 /// The path without links, also of a file (and of folders) that are not there yet.
+pub fn real(path: &Path) -> io::Result<PathBuf> {
+    real_path(path, LINKS_MAX)
+}
+
 fn real_path(path: &Path, links: usize) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}

@@ -1,7 +1,7 @@
 //! A command's outcome, and the one place that writes it to the terminal: the answer to stdout,
 //! everything else to stderr.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::time::Duration;
 
 use coord_protocol::exit;
@@ -179,4 +179,17 @@ pub fn line_now(line: &str) -> io::Result<()> {
 pub fn answer_now(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Whether a person is there to be asked.
+pub fn is_dialogue() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks a person a question; only a clear yes is one.
+pub fn confirm(question: &str) -> bool {
+    say_now(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let heard = io::stdin().lock().read_line(&mut answer);
+    heard.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
