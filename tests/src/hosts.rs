@@ -1,5 +1,5 @@
 //! The real clients of hosts, driven by a scripted model: a home and a repository of their own, our
-//! `coord` first on the PATH, hooks wired, nothing else of the world in reach.
+//! `coord` first on the PATH, wired by `coord init`, nothing else of the world in reach.
 
 mod codex_server;
 mod wiring;
@@ -183,8 +183,8 @@ impl Hosts {
         // Codex's shells are login shells: the system's profile sets the PATH, the user's adds to it.
         let profile = format!("PATH='{}'\n", path_with_ours());
         fs::write(desk.home().join(".profile"), profile).expect("a profile can be written");
-        for host in wired {
-            wiring::wire(*host, &desk);
+        if !wired.is_empty() {
+            wiring::wire(&desk, wired);
         }
         desk
     }

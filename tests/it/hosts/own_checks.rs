@@ -26,7 +26,7 @@ fn claude_doctor_has_nothing_to_say_about_the_settings() {
     // It would say so.
     let settings = desk.project().join(".claude/settings.json");
     let text = fs::read_to_string(&settings).unwrap();
-    fs::write(&settings, text.replace("\"type\":\"command\"", "\"type\":\"other\"")).unwrap();
+    fs::write(&settings, text.replace("\"type\": \"command\"", "\"type\": \"other\"")).unwrap();
     assert!(doctor().contains("Invalid settings"));
 }
 
@@ -57,6 +57,7 @@ fn codex_lists_each_hook_and_runs_it_once_it_is_trusted() {
     let hooks = codex_hooks(&hosts, &desk);
     let mut events: Vec<&str> = hooks.iter().filter_map(|h| h["eventName"].as_str()).collect();
     events.sort_unstable();
+    events.dedup();
     assert_eq!(
         events,
         [
