@@ -29,15 +29,15 @@ function ask(event) {
   })
 }
 
-// OpenCode's ids all begin alike; coord names a session by the first characters of its id.
-const idOf = (session) => String(session ?? "").replace(/^ses_/, "")
+// As coord itself names a session of OpenCode: such ids begin with the time, so the end tells them apart.
+const nameOf = (session) => `opencode-${String(session).replace(/[^A-Za-z0-9]/g, "").slice(-8)}`
 
 export const Coord = async ({ directory }) => {
   // Per session, what it is to know during the present turn: the system prompt is made anew for
   // each call of the model.
   const known = new Map()
   const turn = async (name, session, more) => {
-    const event = { hook_event_name: name, session_id: idOf(session), cwd: directory, ...more }
+    const event = { hook_event_name: name, session_id: session, cwd: directory, ...more }
     const answer = await ask(event)
     if (answer.context && name !== "PostToolUse") {
       known.set(session, [...(known.get(session) ?? []), answer.context])
@@ -82,8 +82,7 @@ export const Coord = async ({ directory }) => {
       if (answer.context) output.context?.push(answer.context)
     },
     "shell.env": async (input, output) => {
-      const id = idOf(input.sessionID).replace(/[^A-Za-z0-9]/g, "").slice(0, 8)
-      if (id) output.env.COORD_SESSION_ID = `opencode-${id}`
+      if (input.sessionID) output.env.COORD_SESSION_ID = nameOf(input.sessionID)
     },
     event: async ({ event }) => {
       const session = event.properties?.sessionID ?? event.properties?.info?.id

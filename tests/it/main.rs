@@ -5,8 +5,12 @@ mod cli;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod hook;
+#[cfg(test)]
 mod hosts;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod setup;

@@ -211,6 +211,11 @@ impl Hosts {
         CodexServer::start(desk.command(&self.programs.join("codex"), &["app-server"]))
     }
 
+    /// The folder of the programs.
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
     /// A client with these arguments.
     pub fn program(&self, host: Host, desk: &Workstation, args: &[&str]) -> Run {
         desk.run_program(&self.programs.join(host.name()), args).env("PATH", &path_with_ours())

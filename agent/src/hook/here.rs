@@ -100,7 +100,8 @@ pub(super) fn words(cx: &Context, until: Millis) -> Option<String> {
 fn sessions(own: &str, status: &Status) -> Option<String> {
     let live = |s: &&Session| s.status == SessionStatus::Active && s.session_id != own;
     let others: Vec<&Session> = status.sessions.iter().filter(live).collect();
-    if others.is_empty() {
+    let silent = holders_else(own, &others, &status.active_locks);
+    if others.is_empty() && silent.is_empty() {
         return None;
     }
     let mut out = "coord: other sessions at work on this project:".to_owned();
@@ -115,10 +116,36 @@ fn sessions(own: &str, status: &Status) -> Option<String> {
             let _ = write!(out, " holds {}", names(&held));
         }
     }
-    if others.len() > SESSIONS_MAX {
-        let _ = write!(out, "\n- and {} more: `coord status`", others.len() - SESSIONS_MAX);
+    let room = SESSIONS_MAX.saturating_sub(others.len());
+    for (holder, held) in silent.iter().take(room) {
+        let _ = write!(out, "\n- {} holds {}", text(holder), names(held));
+    }
+    let all = others.len() + silent.len();
+    if all > SESSIONS_MAX {
+        let _ = write!(out, "\n- and {} more: `coord status`", all - SESSIONS_MAX);
     }
     Some(out)
+}
+
+/// Who holds something here and is not among the sessions at work: not registered, silent, or elsewhere.
+fn holders_else<'a>(
+    own: &str,
+    others: &[&Session],
+    locks: &'a [Lock],
+) -> Vec<(&'a str, Vec<&'a Lock>)> {
+    let mut found: Vec<(&str, Vec<&Lock>)> = Vec::new();
+    for lock in locks {
+        let holder = lock.team.as_deref().map_or(lock.session_id.as_str(), |t| &t.engineer);
+        let named = |s: &str| s == holder || s == lock.session_id;
+        if named(own) || others.iter().any(|s| named(&s.session_id)) {
+            continue;
+        }
+        match found.iter_mut().find(|(h, _)| *h == holder) {
+            Some((_, held)) => held.push(lock),
+            None => found.push((holder, vec![lock])),
+        }
+    }
+    found
 }
 
 /// What the session itself holds: one that goes on may have forgotten it.

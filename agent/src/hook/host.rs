@@ -111,6 +111,11 @@ impl Host {
         }
     }
 
+    /// Whether the model really forgets at this event: one host tells it before each call of its model.
+    pub(super) fn forgets(self) -> bool {
+        self != Self::Gemini
+    }
+
     /// Whether words for the model can be told at this event.
     pub(super) fn tells(self, event: Event) -> bool {
         match event {

@@ -176,7 +176,9 @@ impl Hook {
             Event::SessionEnd => self.session_end(env).map(|()| Answer::nothing()),
             Event::BeforeTool => self.before_tool(env),
             Event::BeforeCompact => {
-                marks.set(Mark::Forgot);
+                if self.host.forgets() {
+                    marks.set(Mark::Forgot);
+                }
                 Ok(Answer::nothing())
             }
             event => self.in_passing(env, event, &marks),

@@ -7,10 +7,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::files::{
-    make_folders, put_private, read_all, remove_emptied, remove_empty, resolve, stage,
+    Staged, make_folders, missing_folders, put_private, read_all, remove_emptied, remove_empty,
+    remove_left_over, resolve, stage,
 };
 use super::host::Host;
-use super::plan::{self, Plan, Remark, Texts};
+use super::plan::{self, Change, Plan, Remark, Texts};
 use super::record::Record;
 use super::site::Site;
 use super::wiring::{self, Piece, Scope};
@@ -55,10 +56,24 @@ pub fn uninstall(site: Site, hosts: BTreeSet<Host>) -> io::Result<Prepared> {
     let everything = wiring::everything(site.scope, &site.places);
     // Where a link leads out, nothing was ever written.
     let (pieces, texts, bad) = look(&site, everything);
-    let mut plan = plan::take(&pieces, &hosts, &texts, &record);
+    let wanted = all_pieces(&site);
+    let (wanted, _, _) = look(&site, wanted);
+    let mut plan = plan::take(&pieces, &wanted, &hosts, &texts, &record);
     let known = bad.into_iter().filter(|b| record.files.contains_key(&b.path));
     plan.problems.extend(known);
     Ok(Prepared { site, plan, hosts, before: record, _turn: turn })
+}
+
+/// What all hosts would get as the site is now, and git.
+fn all_pieces(site: &Site) -> Vec<Piece> {
+    let chosen = site.chosen();
+    let of = |h: Host| wiring::of_host(h, site.scope, &site.places, chosen);
+    let mut all: Vec<Piece> = Host::ALL.into_iter().flat_map(of).collect();
+    if site.scope == Scope::Project {
+        all.extend(wiring::of_project(&site.places));
+        all.extend(wiring::of_git(&site.places));
+    }
+    all
 }
 
 /// Everything of coord's that is at a site, as it is now.
@@ -107,16 +122,16 @@ impl Prepared {
         if !self.changes_anything() {
             return Ok(());
         }
-        let staged = stage(&self.plan.changes)?;
         let mut record = self.plan.record.clone();
-        record.folders.extend(staged.folders.iter().cloned());
         if !record.is_kept() {
-            staged.commit()?;
+            stage(&self.plan.changes)?.commit()?;
+            self.prune();
             return self.forget(&record);
         }
         // Before the files: killed between, coord still knows what was there.
+        record.folders.extend(missing_folders(&self.plan.changes));
         self.remember(&mut record)?;
-        if let Err(e) = staged.commit() {
+        if let Err(e) = stage(&self.plan.changes).and_then(Staged::commit) {
             if self.before.is_kept() {
                 self.remember(&mut self.before.clone())?;
             } else {
@@ -124,9 +139,9 @@ impl Prepared {
             }
             return Err(e);
         }
-        let left = remove_empty(&record.folders);
-        if left != record.folders {
-            record.folders = left;
+        if self.plan.changes.iter().any(|c| c.after.is_none()) {
+            self.prune();
+            record.folders = remove_empty(&record.folders);
             self.remember(&mut record)?;
         }
         Ok(())
@@ -148,12 +163,16 @@ impl Prepared {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             Ok(()) | Err(_) => {}
         }
+        self.before.files.keys().for_each(|path| remove_left_over(path));
         remove_empty(&record.folders);
-        if !self.before.is_kept() {
-            // Written from another clone: the folders are not known by name.
-            remove_emptied(&self.plan.changes, self.site.root());
-        }
         Ok(())
+    }
+
+    /// Of files that another clone's `coord init` made, the folders are not on record.
+    fn prune(&self) {
+        let unknown = |c: &&Change| !self.before.files.contains_key(&c.path) && !c.executable;
+        let gone: Vec<Change> = self.plan.changes.iter().filter(unknown).cloned().collect();
+        remove_emptied(&gone, self.site.root());
     }
 
     /// A file's name as people see it.

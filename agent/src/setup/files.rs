@@ -36,9 +36,20 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
 /// New contents, ready beside their files; without a call of [`Staged::commit`] nothing has happened.
 pub(super) struct Staged<'a> {
     ready: Vec<(&'a Change, Option<PathBuf>)>,
-    /// Folders that were made for them, each after the one it lies in.
-    pub(super) folders: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
     committed: bool,
+}
+
+/// The folders that new files need and that are not there, each after the one it lies in.
+pub(super) fn missing_folders(changes: &[Change]) -> Vec<PathBuf> {
+    let mut missing = Vec::new();
+    for change in changes.iter().filter(|c| c.after.is_some()) {
+        let above = change.path.ancestors().skip(1).take_while(|f| !f.exists());
+        let mut above: Vec<PathBuf> = above.map(Path::to_owned).collect();
+        above.retain(|f| !missing.contains(f));
+        missing.extend(above.into_iter().rev());
+    }
+    missing
 }
 
 /// Writes the new contents beside the files.
@@ -95,6 +106,12 @@ impl Drop for Staged<'_> {
     }
 }
 
+/// What a command that was killed has left beside a file.
+pub(super) fn remove_left_over(path: &Path) {
+    // Nearly always there is nothing.
+    let _ = fs::remove_file(beside(path));
+}
+
 fn beside(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -103,8 +120,7 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn write_beside(change: &Change, beside: &Path, text: &str) -> io::Result<()> {
-    // Of a command that was killed.
-    let _ = fs::remove_file(beside);
+    remove_left_over(&change.path);
     let there = fs::metadata(&change.path).ok();
     let mode = match (&there, change.executable) {
         (Some(_), _) => 0o600,
@@ -169,8 +185,7 @@ pub(super) fn remove_emptied(changes: &[Change], root: &Path) {
 /// Puts a file of the user's own in place, closed to others.
 pub(super) fn put_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = beside(path);
-    // Of a command that was killed.
-    let _ = fs::remove_file(&beside);
+    remove_left_over(path);
     let mut file = create(&beside, 0o600)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -212,8 +227,10 @@ mod tests {
         let (a, b) = (dir.path().join("new/deep/a"), dir.path().join("b"));
         fs::write(&b, "old").unwrap();
         let changes = [change(&a, None, Some("x")), change(&b, Some("other"), Some("y"))];
+        let folders = [dir.path().join("new"), dir.path().join("new/deep")];
+        assert_eq!(missing_folders(&changes), folders);
         let staged = stage(&changes).unwrap();
-        assert_eq!(staged.folders.len(), 2);
+        assert_eq!(staged.folders, folders);
         assert!(staged.commit().is_err(), "b is not as it was planned for");
         assert_eq!(fs::read_to_string(&b).unwrap(), "old");
         assert!(!dir.path().join("new").exists(), "nothing is left over");

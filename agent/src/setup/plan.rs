@@ -133,8 +133,15 @@ fn changed(before: Option<&str>, parts: &[Part], kept: Option<&Kept>) -> Result<
     Ok(Changed { after, original, skipped })
 }
 
-/// Taking out what these hosts have; all of it when none is left.
-pub fn take(everything: &[Piece], hosts: &BTreeSet<Host>, texts: &Texts, record: &Record) -> Plan {
+/// Taking out what these hosts have; all of it when none is left. `wanted` is what `put` would put in
+/// for all hosts; `everything` is also what it may have put in before.
+pub fn take(
+    everything: &[Piece],
+    wanted: &[Piece],
+    hosts: &BTreeSet<Host>,
+    texts: &Texts,
+    record: &Record,
+) -> Plan {
     let mut plan = Plan { record: record.clone(), ..Plan::default() };
     let mut staying = record.hosts.clone();
     staying.extend(wired(everything, texts));
@@ -143,7 +150,7 @@ pub fn take(everything: &[Piece], hosts: &BTreeSet<Host>, texts: &Texts, record:
         Owner::Host(host) => staying.contains(&host),
         Owner::Project | Owner::Git => !staying.is_empty(),
     };
-    let keepers: Vec<Piece> = everything.iter().filter(stays).cloned().collect();
+    let keepers: Vec<Piece> = wanted.iter().filter(stays).cloned().collect();
     for (path, parts, executable) in by_file(everything) {
         let Some(before) = texts.get(path).cloned().flatten() else {
             plan.record.files.remove(path);
@@ -172,7 +179,9 @@ pub fn take(everything: &[Piece], hosts: &BTreeSet<Host>, texts: &Texts, record:
             }
         }
     }
-    plan.record.hosts = staying;
+    if record.is_kept() {
+        plan.record.hosts = staying;
+    }
     if plan.record.hosts.is_empty() {
         plan.record.files.clear();
     }

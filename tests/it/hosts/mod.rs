@@ -22,6 +22,6 @@ mod common;
 mod edits;
 mod faults;
 mod mail;
-mod own_checks;
 mod sandbox;
+mod trust;
 mod two_homes;

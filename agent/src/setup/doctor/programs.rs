@@ -1,17 +1,19 @@
 //! Whether the host tools, which call `coord` by name, find this program.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::super::site::programs;
 use super::Check;
 use crate::config::env::Env;
-use crate::local_server::wait_for;
 
 /// A program that is asked for its version says it within this time.
 const VERSION_WITHIN: Duration = Duration::from_secs(2);
+const LINE_BYTES_MAX: u64 = 1000;
 const VERSION: &str = concat!("coord ", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn examine(env: &Env) -> Vec<Check> {
@@ -51,7 +53,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 /// The first line that a program says of itself.
-pub(super) fn version_of(program: &Path) -> Option<String> {
+fn version_of(program: &Path) -> Option<String> {
     let mut child = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -59,11 +61,17 @@ pub(super) fn version_of(program: &Path) -> Option<String> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let ended = wait_for(VERSION_WITHIN, || child.try_wait().ok().flatten());
-    if ended.is_none() {
-        let _ = child.kill();
-    }
-    let out = child.wait_with_output().ok()?;
-    ended?;
-    String::from_utf8_lossy(&out.stdout).lines().next().map(str::to_owned)
+    let stdout = child.stdout.take()?;
+    let (send, receive) = mpsc::channel();
+    // What it has started may hold the pipe for longer than anybody waits.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout.take(LINE_BYTES_MAX)).read_line(&mut line);
+        let _ = send.send(read.map(|_| line));
+    });
+    let line = receive.recv_timeout(VERSION_WITHIN);
+    // It may have ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+    line.ok()?.ok().map(|l| l.trim_end().to_owned())
 }

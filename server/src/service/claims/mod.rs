@@ -92,10 +92,12 @@ pub fn end(
     Ok(())
 }
 
-/// What the holder of a team claim is told that has ended otherwise than by its own doing.
+/// What the holder of a claim is told that has ended otherwise than by its own doing. That a lock's time
+/// was over, its holder knows.
 fn told_of_end(row: &ClaimRow, why: End, by: Option<&str>, note: Option<&str>) -> Option<Notice> {
-    let team = row.team.as_deref()?;
-    if by.is_some_and(|b| b == team.engineer || b == row.session_id) {
+    let team = row.team.as_deref();
+    let own = by.is_some_and(|b| b == row.holder() || b == row.session_id);
+    if own || (team.is_none() && why == End::Expired) {
         return None;
     }
     let who = by.unwrap_or("somebody who gave no name");
@@ -103,18 +105,22 @@ fn told_of_end(row: &ClaimRow, why: End, by: Option<&str>, note: Option<&str>) -
     let how = match why {
         End::Released | End::Forced => format!("{who} has released it{because}"),
         End::Approved => format!("{who} has granted a request for its release"),
-        End::Expired if team.ttl_shortened => {
+        End::Expired if team.is_some_and(|t| t.ttl_shortened) => {
             "a request for its release was not answered".to_owned()
         }
         End::Expired => "its time was over".to_owned(),
         End::Stale => "you were silent for too long".to_owned(),
         End::SessionEnd | End::Narrowed | End::Left | End::Past => return None,
     };
+    let (kind, what) = match team {
+        Some(t) => ("claim", &t.pattern),
+        None => ("lock", &row.resource),
+    };
     Some(Notice {
         to: row.session_id.clone(),
         project_key: row.project_key.clone(),
-        subject: format!("your claim on {} has ended", team.pattern),
-        body: format!("You hold {} no more: {how}. Claim it anew before you go on.", team.pattern),
+        subject: format!("your {kind} on {what} has ended"),
+        body: format!("You hold {what} no more: {how}. Claim it anew before you go on."),
     })
 }
 
