@@ -2,6 +2,8 @@
 //! `coord` first on the PATH, wired by `coord init`, nothing else of the world in reach.
 
 mod codex_server;
+mod recorder;
+mod terminal;
 mod wiring;
 
 use std::env;
@@ -17,6 +19,8 @@ use crate::model::{Model, Turn};
 use crate::workstation::Workstation;
 
 pub use codex_server::CodexServer;
+pub use recorder::recorded;
+pub use terminal::Terminal;
 
 /// A client of which a test runs the real program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +107,7 @@ impl Host {
     /// What keeps it from everything but the model.
     fn env(self, model: &Model) -> Vec<(&'static str, String)> {
         let on = || "1".to_owned();
-        let key = || "a-key-that-opens-nothing".to_owned();
+        let key = || KEY.to_owned();
         match self {
             Self::Claude => vec![
                 ("ANTHROPIC_BASE_URL", model.url()),
@@ -125,6 +129,8 @@ impl Host {
     }
 }
 
+/// What stands where a vendor's key would.
+const KEY: &str = "a-key-that-opens-nothing";
 /// Edits pass without a question. As root it takes no broader word than these.
 const CLAUDE: &[&str] =
     &["--permission-mode", "acceptEdits", "--allowedTools", "Bash,Write,Edit,NotebookEdit"];
@@ -186,6 +192,13 @@ impl Hosts {
         if !wired.is_empty() {
             wiring::wire(&desk, wired);
         }
+        desk
+    }
+
+    /// A workstation where a client's hooks keep what they are handed ([`recorded`]).
+    pub fn recording_desk(&self, host: Host) -> Workstation {
+        let desk = self.desk("DESK", "ann", "local", &[]);
+        recorder::wire(host, &desk);
         desk
     }
 

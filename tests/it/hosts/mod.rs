@@ -21,6 +21,7 @@ macro_rules! in_hosts {
 mod common;
 mod edits;
 mod faults;
+mod inputs;
 mod mail;
 mod sandbox;
 mod trust;

@@ -19,7 +19,7 @@ pub(super) fn wire(desk: &Workstation, hosts: &[Host]) {
 }
 
 /// What its user does, since `coord` never writes it: the host trusts the project.
-fn trust(host: Host, desk: &Workstation) {
+pub(super) fn trust(host: Host, desk: &Workstation) {
     let project = desk.project();
     let (file, content) = match host {
         // With `-p` it asks nobody.
