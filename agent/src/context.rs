@@ -62,6 +62,8 @@ pub struct Context {
     pub session: SessionName,
     /// The project.
     pub project: Project,
+    /// What identity.json says of the guards.
+    pub guard: Option<String>,
     /// The server's base address; [`LOCAL`] where nobody said that there is one, and none was
     /// started here.
     pub base: String,
@@ -157,6 +159,7 @@ impl Context {
             user,
             session,
             project,
+            guard: identity.guard,
             base,
             state,
         })

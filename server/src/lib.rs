@@ -5,8 +5,10 @@
 
 pub mod api;
 pub mod checkout;
+pub mod child;
 pub mod edge;
 pub mod engine;
+pub mod git;
 pub mod http;
 pub mod inline;
 pub mod local;

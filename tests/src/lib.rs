@@ -12,6 +12,7 @@ pub mod model;
 pub mod peer;
 pub mod proxy;
 pub mod raw;
+pub mod repository;
 pub mod series;
 pub mod server;
 pub mod workstation;

@@ -1,13 +1,19 @@
 //! The command line: one file per verb, each with its arguments and what it does.
 
 mod claims;
+mod codex_queue;
+mod completions;
 mod component;
 mod coordination;
 mod decision;
 mod doctor;
+mod ending;
 mod file_lock;
+mod follow;
 mod generation;
+mod guard;
 mod lock;
+mod mail;
 mod msg;
 mod outbox;
 mod reading;
@@ -19,6 +25,7 @@ mod status;
 mod sync;
 mod text;
 mod todo;
+mod wake;
 mod watch;
 mod watch_words;
 mod work;
@@ -29,6 +36,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use coord_protocol::exit;
+use coord_protocol::id::Uuid;
 
 use crate::config::env::Env;
 use crate::context::{Context, Whose};
@@ -118,6 +126,11 @@ enum Verb {
     Decision(decision::Verb),
     /// Show what changes, live, until Ctrl-C
     Watch(watch::Args),
+    /// Wait for mail behind an idle session, and wake it (status 2)
+    Wake(wake::Args),
+    /// Who holds what is committed or pushed? For git's hooks
+    #[command(subcommand)]
+    Guard(guard::Verb),
     /// Take over the state of another coordination system
     #[command(subcommand)]
     Import(coordination::ImportVerb),
@@ -149,6 +162,10 @@ enum Verb {
         /// The host tool: claude
         host: String,
     },
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Args),
+    /// Print the manual page
+    Man(completions::ManArgs),
 }
 
 /// Runs a command line and says with which status to end.
@@ -168,6 +185,9 @@ pub fn main() -> ExitCode {
         Verb::Init(args) => finish(setup::init(&args, &env, cli.json), cli.json),
         Verb::Uninstall(args) => finish(setup::uninstall(&args, &env, cli.json), cli.json),
         Verb::Doctor => finish(Ok(doctor::run(&env)), cli.json),
+        Verb::Guard(verb) => guard::main(env, &verb, cli.json),
+        Verb::Completions(args) => finish(Ok(completions::completions(&args)), cli.json),
+        Verb::Man(args) => finish(completions::man(&args), cli.json),
         verb => in_context(verb, env, cli.json),
     })
 }
@@ -182,26 +202,41 @@ fn hook_host() -> Option<String> {
 
 /// A command line that does not parse, or asks for help.
 fn usage(e: &clap::Error) -> u8 {
+    let mut words = std::env::args_os().skip(1).map(|w| w.to_string_lossy().into_owned());
+    // There, 2 would wake the session.
+    let is_wake = words.find(|w| !w.starts_with('-')).is_some_and(|w| w == "wake");
+    let status = if is_wake { exit::REFUSED } else { exit::USAGE };
     let wants_json = std::env::args_os().any(|w| w == "--json");
     if e.use_stderr() && wants_json {
         let text = e.to_string();
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
         let detail = first.trim_start_matches("error: ");
-        return finish(Err(CliError::new(exit::USAGE, detail).hint(rest.trim())), true);
+        return finish(Err(CliError::new(status, detail).hint(rest.trim())), true);
     }
     // A closed pipe is the reader's choice.
     let _ = e.print();
-    if e.use_stderr() { exit::USAGE } else { exit::DONE }
+    if e.use_stderr() { status } else { exit::DONE }
+}
+
+/// Whose session a command speaks for: mail for a Codex session is that session's.
+fn whose(verb: &Verb) -> Whose<'_> {
+    match verb {
+        Verb::Watch(watch::Args { codex: Some(id), .. }) if Uuid::try_parse(id).is_ok() => {
+            Whose::Hook("codex", Some(id))
+        }
+        _ => Whose::Shell,
+    }
 }
 
 fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     let cwd = std::env::current_dir().unwrap_or_default();
-    let mut cx = match Context::load(env, &cwd, &Whose::Shell) {
+    let mut cx = match Context::load(env, &cwd, &whose(&verb)) {
         Ok(cx) => cx,
         Err(e) => return finish(Err(e.into()), as_json),
     };
     let verb = match verb {
         Verb::Watch(args) => return watch::main(&cx, args, as_json),
+        Verb::Wake(args) => return wake::main(&cx, &args, as_json),
         verb => verb,
     };
     if matches!(verb, Verb::Coordination(_))
@@ -280,7 +315,11 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         | Verb::Watch(_)
         | Verb::Init(_)
         | Verb::Doctor
-        | Verb::Uninstall(_) => Ok(Report::new("", serde_json::json!({}))),
+        | Verb::Uninstall(_)
+        | Verb::Wake(_)
+        | Verb::Guard(_)
+        | Verb::Completions(_)
+        | Verb::Man(_) => Ok(Report::new("", serde_json::json!({}))),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use coord_protocol::edge::Clock;
 use coord_protocol::exit;
+use coord_protocol::time::Millis;
 use coord_server::api::Call;
 use coord_server::replica::{is_damaged, set_damaged_aside};
 use serde::de::DeserializeOwned;
@@ -17,11 +19,14 @@ use crate::remote::Outgoing;
 use crate::remote::breaker::{Leave, May};
 pub(super) use crate::remote::query::{Query, encode};
 use crate::remote::verdict::is_ours;
+use crate::replica::Standin;
 use crate::replica::pull::Unheard;
 use crate::ui::neutral;
 use crate::ui::report::{CliError, Report};
 
 const READ_BUDGET: Duration = Duration::from_millis(1_500);
+/// What the server gets when its time is over already.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Reads what the server knows, and what waits here on top of it. What waits goes out first, so that
 /// everybody sees their own writes.
@@ -60,7 +65,7 @@ pub(super) fn ask_server<T: DeserializeOwned>(
     path: &str,
 ) -> Result<(T, Value), CliError> {
     see_off(cx);
-    let (status, text) = of_server(cx, path, Leave::Anybody)?;
+    let (status, text) = of_server(cx, path, Leave::Anybody, READ_BUDGET)?;
     typed(status, &text)
 }
 
@@ -82,36 +87,74 @@ fn typed<T: DeserializeOwned>(status: u16, text: &str) -> Result<(T, Value), Cli
     Ok((typed, value))
 }
 
-/// Pulls what is new, if the breaker allows, and answers from the copy here. Where there is none, or
-/// the server has no feed, the server itself is asked.
+/// Pulls what is new, and answers.
 fn answer(cx: &Context, path: &str, leave: Leave) -> Result<(u16, String), CliError> {
-    let Some(standin) = cx.standin() else { return of_server(cx, path, leave) };
-    let unheard = match cx.pull(&standin, READ_BUDGET, leave) {
-        Ok(()) => None,
-        Err(Unheard::Unsupported | Unheard::Replica(_)) => return of_server(cx, path, leave),
-        Err(Unheard::Refused(status, body)) => {
-            return Ok((status, String::from_utf8_lossy(&body).into_owned()));
-        }
-        Err(e) => Some(e),
+    Source::open(cx, leave, READ_BUDGET).answer(path)
+}
+
+/// Asks several questions with one look at the server. The look takes so long at most, and where there
+/// is no copy, the server gets as long once more for all the questions.
+pub(super) fn ask_all<T: DeserializeOwned>(
+    cx: &Context,
+    paths: &[String],
+    budget: Duration,
+) -> Result<Vec<T>, CliError> {
+    let source = Source::open(cx, Leave::Anybody, budget);
+    let ask = |path: &String| {
+        let (status, text) = source.answer(path)?;
+        Ok(typed(status, &text)?.0)
     };
-    let call = Call { method: "GET".to_owned(), target: path.to_owned(), ..Call::default() };
-    match (standin.read(&call, unheard.is_some()), unheard) {
-        (Ok(Some(known)), unheard) => {
-            if let Some(why) = unheard {
-                // Asked twice in one command: the first time counts.
-                let _ = cx.stale.set(Stale { age: known.age, why: why.to_string() });
-            }
-            Ok((known.reply.status, known.reply.body))
+    paths.iter().map(ask).collect()
+}
+
+/// Where the questions of one command are answered from: the copy here, which was brought up to date
+/// if the breaker allowed. Where there is none, or the server has no feed, the server itself is asked.
+struct Source<'a> {
+    cx: &'a Context,
+    leave: Leave,
+    until: Millis,
+    copy: Option<Standin<'static>>,
+    unheard: Option<Unheard>,
+}
+
+impl<'a> Source<'a> {
+    fn open(cx: &'a Context, leave: Leave, budget: Duration) -> Self {
+        let until = cx.clock.boot().plus(budget * 2);
+        let standin = cx.standin();
+        let unheard = standin.as_ref().and_then(|s| cx.pull(s, budget, leave).err());
+        let no_copy = matches!(unheard, Some(Unheard::Unsupported | Unheard::Replica(_)));
+        Self { cx, leave, until, copy: standin.filter(|_| !no_copy), unheard }
+    }
+
+    fn answer(&self, path: &str) -> Result<(u16, String), CliError> {
+        let Some(standin) = &self.copy else { return self.of_server(path) };
+        if let Some(Unheard::Refused(status, body)) = &self.unheard {
+            return Ok((*status, String::from_utf8_lossy(body).into_owned()));
         }
-        // The beginning of a long feed was read; the rest comes with the next looks.
-        (Ok(None), None | Some(Unheard::More)) => of_server(cx, path, leave),
-        (Ok(None), Some(why)) => Err(away(cx, &why.to_string())),
-        (Err(e), _) => {
-            if is_damaged(&e) {
-                set_damaged_aside(&cx.replica_folder());
+        let call = Call { method: "GET".to_owned(), target: path.to_owned(), ..Call::default() };
+        match (standin.read(&call, self.unheard.is_some()), &self.unheard) {
+            (Ok(Some(known)), unheard) => {
+                if let Some(why) = unheard {
+                    // Asked twice in one command: the first time counts.
+                    let _ = self.cx.stale.set(Stale { age: known.age, why: why.to_string() });
+                }
+                Ok((known.reply.status, known.reply.body))
             }
-            of_server(cx, path, leave)
+            // The beginning of a long feed was read; the rest comes with the next looks.
+            (Ok(None), None | Some(Unheard::More)) => self.of_server(path),
+            (Ok(None), Some(why)) => Err(away(self.cx, &why.to_string())),
+            (Err(e), _) => {
+                if is_damaged(&e) {
+                    set_damaged_aside(&self.cx.replica_folder());
+                }
+                self.of_server(path)
+            }
         }
+    }
+
+    fn of_server(&self, path: &str) -> Result<(u16, String), CliError> {
+        let left = self.until.since(self.cx.clock.boot()).clamp(SHORTEST, READ_BUDGET);
+        of_server(self.cx, path, self.leave, left)
     }
 }
 
@@ -123,14 +166,19 @@ pub(super) fn said<T: DeserializeOwned>(cx: &Context, path: &str) -> Option<T> {
 }
 
 /// Asks the server itself.
-fn of_server(cx: &Context, path: &str, leave: Leave) -> Result<(u16, String), CliError> {
+fn of_server(
+    cx: &Context,
+    path: &str,
+    leave: Leave,
+    budget: Duration,
+) -> Result<(u16, String), CliError> {
     let breaker = cx.breaker();
     if let May::Rest(left, why) = breaker.ask(leave) {
         return Err(away(cx, &Unheard::Resting { left, why }.to_string()));
     }
     let out = Outgoing { session: Some(cx.session.id.clone()), ..Outgoing::get(path) };
-    let answer = cx.net.call(&out, READ_BUDGET).map_err(|e| {
-        breaker.failed(&e.to_string(), None);
+    let answer = cx.net.call(&out, budget).map_err(|e| {
+        breaker.no_answer(&e, budget);
         away(cx, &e.to_string())
     })?;
     if !is_ours(&answer) {

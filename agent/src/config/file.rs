@@ -98,8 +98,8 @@ fn real_path(path: &Path, links: usize) -> io::Result<PathBuf> {
     Ok(real)
 }
 
-/// A path as a resource: what a name cannot hold stands as `%XX`.
-fn name_of(path: &[u8]) -> String {
+/// A path below the project's root as a resource: what a name cannot hold stands as `%XX`.
+pub fn name_of(path: &[u8]) -> String {
     let mut name = String::new();
     for chunk in path.utf8_chunks() {
         for (at, c) in chunk.valid().char_indices() {

@@ -36,6 +36,9 @@ pub struct Identity {
     /// What hooks do about commands that change a shared work tree: `off`, `advise`, `warn`, `block`.
     #[serde(default)]
     pub tree_guard: Option<String>,
+    /// What the guards of commits and pushes do: `off`, `advise`, `block`.
+    #[serde(default)]
+    pub guard: Option<String>,
 }
 
 /// Looks for the file: `COORD_IDENTITY`, then `.claude/identity.json` of the project, then of the

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coord_protocol::edge::Clock;
 use coord_protocol::wire::{Lock, Session, SessionStatus};
-use coord_server::checkout::git;
+use coord_server::git::{Git, GitError};
 
 use super::digest::inert;
 use super::git_command::{SETTING, TreeChange};
@@ -132,9 +132,10 @@ struct Open {
     untracked: bool,
 }
 
-fn uncommitted(root: &Path) -> Result<Vec<Open>, git::GitError> {
+fn uncommitted(root: &Path) -> Result<Vec<Open>, GitError> {
     let args = ["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--no-renames"];
-    Ok(read_status(&git::run_within(root, &args, GIT_WITHIN)?))
+    let git = Git { root, within: GIT_WITHIN, in_hook: false };
+    Ok(read_status(&git.run(&args)?))
 }
 
 /// Reads `git status --porcelain=v1 -z`.

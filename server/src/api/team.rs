@@ -203,12 +203,14 @@ pub(super) fn conflicts(v: &View<'_>, cx: &Cx<'_>, m: &Matched<'_>) -> Answer<To
     let mut form = Form::query(m, &["engineer", "repo"]);
     let (engineer, repo) = (form.text("engineer"), form.maybe_name("repo"));
     read!(form.done());
-    let (patterns, sessions) = (m.call.queries("pattern"), m.call.queries("session_id"));
-    if patterns.is_empty() {
+    let (patterns, files) = (m.call.queries("pattern"), m.call.queries("file"));
+    let sessions = m.call.queries("session_id");
+    if patterns.is_empty() && files.is_empty() {
         return Err(Refusal::new(400, "At least one pattern is required").into());
     }
     let question = Question {
         patterns: &patterns,
+        files: &files,
         engineer: &engineer,
         project: repo.as_deref().unwrap_or_default(),
         sessions: &sessions,

@@ -4,7 +4,7 @@
 //! Git and files are read here: call it before a transaction, never inside one. A checkout that cannot
 //! be read refuses nothing.
 
-pub mod git;
+mod git;
 mod limits;
 mod settings;
 mod symbols;

@@ -30,6 +30,13 @@ impl Desk {
         self.home.path().join("p/.claude/coord-queue.jsonl")
     }
 
+    /// A state folder beside the usual one.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        let folder = self.home.path().join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        folder
+    }
+
     /// `coord` with these arguments, of this workstation, for a server at `url`.
     pub(crate) fn coord(&self, args: &[&str], url: &str) -> Command {
         let mut c = Command::new(bin("coord"));

@@ -7,6 +7,7 @@ mod commands;
 mod copies;
 mod desk;
 mod drains;
+mod hooks;
 mod locally;
 mod table;
 mod writes;
@@ -23,6 +24,7 @@ fn main() {
     let desk = Desk::new(&server.url());
     fill(server.address(), MESSAGES);
     desk.run(&["msg", "read", "--all"]);
+    hooks::measure(&desk, server.address());
     commands::measure(&desk);
     copies::measure();
     locally::measure();

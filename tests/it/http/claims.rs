@@ -257,6 +257,42 @@ fn a_question_counts_no_empty_session_and_all_that_wait() {
     claim(&s, "me", &whole(&["gg/**"])).expect(409);
 }
 
+/// Files that were worked on are names, not patterns; who holds them is said with all that is known.
+#[test]
+fn a_question_about_files_is_about_names_and_holders() {
+    on_each_face(|s| {
+        claim(s, "a", &whole(&["app/i/page.tsx", "src/**"])).expect(200);
+        claim(s, "s", &json!([parts("lib/x.ts", &["A::b"])])).expect(200);
+        let _waits = parked(s, "w", "src/**", None);
+        let ask = |query: &str| s.get(&format!("/conflicts?engineer=q&repo=o/r&{query}"));
+        let found = ask("file=app/%5Bi%5D/page.tsx&file=docs/x&file=src/b%25.ts&file=lib/x.ts");
+        let found = found.expect(200);
+        let all = found["conflicts"].as_array().unwrap();
+        assert_eq!(all.len(), 2, "{found}");
+        assert_eq!(
+            (&all[0]["your_pattern"], &all[0]["engineer"]),
+            (&json!("src/b%.ts"), &json!("a"))
+        );
+        assert_eq!(all[1]["symbols"], json!(["A::b"]));
+        for known in ["claim_id", "since", "session_id"] {
+            assert!(all[0][known].is_string(), "{known} in {found}");
+        }
+        // A pattern is answered as ever.
+        let pattern = ask("pattern=src/b.ts").expect(200);
+        assert_eq!(pattern["conflicts"][0]["since"], Value::Null);
+        assert!(!pattern["conflicts"][0].as_object().unwrap().contains_key("claim_id"));
+        // Its own are none; who only waits holds nothing.
+        assert_eq!(s.get("/conflicts?engineer=a&repo=o/r&file=src/b.ts").expect(200)["safe"], true);
+        let nothing = s.get("/conflicts?engineer=q&repo=o/r");
+        assert_eq!(nothing.status, 400);
+        for bad in ["..", "%0a", ""] {
+            ask(&format!("file={bad}")).expect(400);
+        }
+        let many = "file=x&".repeat(2_001);
+        assert!([414, 422, 431].contains(&ask(&many).status));
+    });
+}
+
 #[test]
 fn many_behind_one_that_waits_hold_nobody_up() {
     let s = Setup::new("axum").start();

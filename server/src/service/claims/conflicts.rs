@@ -12,7 +12,7 @@ use super::queue::{Place, before};
 use crate::service::{Answer, Cx, Refusal, areas, fields};
 use crate::store::{ClaimRow, View};
 
-/// Patterns of one question at most.
+/// Patterns and files of one question at most.
 const PATTERNS_MAX: usize = 2_000;
 
 /// Of these, patterns that begin with no folder.
@@ -50,12 +50,32 @@ pub struct Conflict {
     pub expires_at: Option<Millis>,
     /// A path that both mean.
     pub overlap: Vec<String>,
+    /// Of a file that was asked for: what else is known of the claim.
+    #[serde(flatten)]
+    pub held: Option<Held>,
+}
+
+/// What seed 002 does not say of a claim that is in the way.
+#[derive(Debug, Serialize)]
+pub struct Held {
+    /// The claim.
+    pub claim_id: String,
+    /// In which session.
+    pub session_id: Option<String>,
+    /// Since when.
+    pub since: Millis,
+    /// What for.
+    pub description: Option<String>,
+    /// Only these symbols.
+    pub symbols: Option<Vec<String>>,
 }
 
 /// Who asks, and about what.
 pub struct Question<'a> {
-    /// The patterns.
+    /// What is to be worked on: would a claim on it be granted?
     pub patterns: &'a [String],
+    /// Names of files, each meaning exactly itself, that were worked on: who holds them?
+    pub files: &'a [String],
     /// Who asks.
     pub engineer: &'a str,
     /// The project; '' is none.
@@ -67,21 +87,25 @@ pub struct Question<'a> {
 /// Answers. What a partner of the asker holds is no conflict: they have agreed, or the rules have.
 pub fn ask(view: &View<'_>, cx: &Cx<'_>, q: &Question<'_>) -> Answer<Conflicts> {
     fields::name("engineer", q.engineer)?;
-    if q.patterns.len() > PATTERNS_MAX {
-        let why = format!("more than {PATTERNS_MAX} patterns in one question");
+    if q.patterns.len() + q.files.len() > PATTERNS_MAX {
+        let why = format!("more than {PATTERNS_MAX} patterns and files in one question");
         return Err(Refusal::new(422, why).into());
     }
     let areas = areas::of(view)?;
     let mut conflicts = Vec::new();
     let mut broad = 0;
-    for pattern in q.patterns {
-        let resource = read_pattern(pattern).map_err(|why| Refusal::new(400, why))?;
+    let wished = q.patterns.iter().map(|p| (p, false));
+    for (pattern, is_file) in wished.chain(q.files.iter().map(|f| (f, true))) {
+        let literal = |name| Resource::literal(name).map_err(|e| e.to_string());
+        let read = if is_file { literal(pattern) } else { read_pattern(pattern) };
+        let resource = read.map_err(|why| Refusal::new(400, why))?;
         broad += usize::from(resource.is_broad());
         if broad > BROAD_MAX {
             return Err(Refusal::new(400, too_broad(BROAD_MAX)).into());
         }
         let hard = areas.severity(&resource).is_hard();
-        conflicts.extend(one(view, cx, q, pattern, &resource, hard)?);
+        let found = one(view, cx, q, pattern, (&resource, hard), is_file)?;
+        conflicts.extend(found);
         // Whether there are more changes nothing any more.
         if conflicts.len() >= CONFLICTS_MAX {
             conflicts.truncate(CONFLICTS_MAX);
@@ -104,8 +128,8 @@ fn one(
     cx: &Cx<'_>,
     q: &Question<'_>,
     pattern: &str,
-    resource: &Resource,
-    hard: bool,
+    (resource, hard): (&Resource, bool),
+    is_file: bool,
 ) -> Answer<Vec<Conflict>> {
     let session = q.sessions.iter().find(|s| !s.is_empty()).map_or("", String::as_str);
     let who = Who { session, engineer: Some(q.engineer) };
@@ -136,9 +160,12 @@ fn one(
             severity: team.map_or(Severity::Soft, |t| t.severity),
             expires_at: met.row.expires_at,
             overlap: vec![met.witness.clone()],
+            held: is_file.then(|| held(&met.row)),
         });
     }
+    // Whoever waits has nothing yet.
     if conflicts.is_empty()
+        && !is_file
         && !has_it_all(&found.own, resource)
         && let Some(w) = before(view, cx, &wish, Place::newcomer())?
     {
@@ -149,9 +176,20 @@ fn one(
             severity: Severity::Soft,
             expires_at: Some(w.expires_at),
             overlap: vec![resource.as_str().to_owned()],
+            held: None,
         });
     }
     Ok(conflicts)
+}
+
+fn held(row: &ClaimRow) -> Held {
+    Held {
+        claim_id: row.id.clone(),
+        session_id: Some(row.session_id.clone()).filter(|s| !s.is_empty()),
+        since: row.acquired_at,
+        description: row.description.as_deref().map(fields::brief),
+        symbols: row.team.as_deref().and_then(|t| t.symbols.clone()),
+    }
 }
 
 /// The asker holds just this, as whole files: a claim on it would be renewed.
