@@ -26,3 +26,4 @@ mod mail;
 mod sandbox;
 mod trust;
 mod two_homes;
+mod waking;
