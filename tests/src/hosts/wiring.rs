@@ -25,7 +25,8 @@ pub(super) fn trust(host: Host, desk: &Workstation) {
         // With `-p` it asks nobody.
         Host::Claude => return,
         Host::Codex => {
-            let trusted = format!("[projects.{project:?}]\ntrust_level = \"trusted\"\n");
+            let trusted =
+                format!("[projects.\"{}\"]\ntrust_level = \"trusted\"\n", project.display());
             (".codex/config.toml", trusted)
         }
         Host::Copilot => {
