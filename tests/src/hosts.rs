@@ -1,6 +1,9 @@
 //! The real clients of hosts, driven by a scripted model: a home and a repository of their own, our
-//! `coord` first on the PATH, hooks wired, nothing else of the world in reach.
+//! `coord` first on the PATH, wired by `coord init`, nothing else of the world in reach.
 
+mod codex_server;
+mod recorder;
+mod terminal;
 mod wiring;
 
 use std::env;
@@ -14,6 +17,10 @@ use crate::bins::{bin, target};
 use crate::command::Run;
 use crate::model::{Model, Turn};
 use crate::workstation::Workstation;
+
+pub use codex_server::CodexServer;
+pub use recorder::recorded;
+pub use terminal::Terminal;
 
 /// A client of which a test runs the real program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +107,7 @@ impl Host {
     /// What keeps it from everything but the model.
     fn env(self, model: &Model) -> Vec<(&'static str, String)> {
         let on = || "1".to_owned();
-        let key = || "a-key-that-opens-nothing".to_owned();
+        let key = || KEY.to_owned();
         match self {
             Self::Claude => vec![
                 ("ANTHROPIC_BASE_URL", model.url()),
@@ -122,19 +129,16 @@ impl Host {
     }
 }
 
+/// What stands where a vendor's key would.
+const KEY: &str = "a-key-that-opens-nothing";
 /// Edits pass without a question. As root it takes no broader word than these.
 const CLAUDE: &[&str] =
     &["--permission-mode", "acceptEdits", "--allowedTools", "Bash,Write,Edit,NotebookEdit"];
+/// Hooks run without anybody having looked at them.
+const BYPASS: &str = "--dangerously-bypass-hook-trust";
 /// A model of which it knows that it is given `apply_patch`, in its default sandbox.
-const CODEX: &[&str] = &[
-    "--dangerously-bypass-hook-trust",
-    "--sandbox",
-    "workspace-write",
-    "-m",
-    "gpt-5.5",
-    "-c",
-    "model_provider=\"scripted\"",
-];
+const CODEX: &[&str] =
+    &[BYPASS, "--sandbox", "workspace-write", "-m", "gpt-5.5", "-c", "model_provider=\"scripted\""];
 
 fn codex_provider(model: &Model) -> String {
     format!(
@@ -185,9 +189,16 @@ impl Hosts {
         // Codex's shells are login shells: the system's profile sets the PATH, the user's adds to it.
         let profile = format!("PATH='{}'\n", path_with_ours());
         fs::write(desk.home().join(".profile"), profile).expect("a profile can be written");
-        for host in wired {
-            wiring::wire(*host, &desk);
+        if !wired.is_empty() {
+            wiring::wire(&desk, wired);
         }
+        desk
+    }
+
+    /// A workstation where a client's hooks keep what they are handed ([`recorded`]).
+    pub fn recording_desk(&self, host: Host) -> Workstation {
+        let desk = self.desk("DESK", "ann", "local", &[]);
+        recorder::wire(host, &desk);
         desk
     }
 
@@ -199,6 +210,18 @@ impl Hosts {
     /// One prompt more in the conversation before.
     pub fn goes_on(&self, host: Host, desk: &Workstation, model: &Model, prompt: &str) -> Run {
         self.prepared(host, desk, model, &host.args(model, prompt, true))
+    }
+
+    /// One prompt in a new conversation of Codex, which runs only hooks that are trusted.
+    pub fn run_with_trust(&self, desk: &Workstation, model: &Model, prompt: &str) -> Run {
+        let mut args = Host::Codex.args(model, prompt, false);
+        args.retain(|a| a != BYPASS);
+        self.prepared(Host::Codex, desk, model, &args)
+    }
+
+    /// Codex as one that can be asked.
+    pub fn codex_server(&self, desk: &Workstation) -> CodexServer {
+        CodexServer::start(desk.command(&self.programs.join("codex"), &["app-server"]))
     }
 
     /// The folder of the programs.

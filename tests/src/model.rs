@@ -6,6 +6,7 @@ mod responses;
 
 use std::collections::VecDeque;
 use std::io::{BufReader, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -267,19 +268,14 @@ fn plain(status: &str, body: &str) -> String {
 
 /// Server-sent events, named by the `type` of each.
 fn stream(events: &[Value]) -> String {
-    let mut text =
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
-            .to_owned();
-    for event in events {
-        let name = event["type"].as_str().unwrap_or_default();
-        text.push_str(&format!("event: {name}\ndata: {event}\n\n"));
-    }
-    text
+    let name = |event: &Value| event["type"].as_str().unwrap_or_default().to_owned();
+    let events = events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", name(e)));
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+    std::iter::once(head.to_owned()).chain(events).collect()
 }
 
 /// A name that no other call or answer of this process has.
 fn fresh(kind: &str) -> String {
-    use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("{kind}_{:06}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

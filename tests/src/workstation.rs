@@ -153,7 +153,16 @@ impl Workstation {
         self.run_through(shell, args)
     }
 
-    fn run_through<S: Into<OsString> + Clone>(&self, mut command: Command, args: &[S]) -> Run {
+    /// The same, to be started by the caller.
+    pub fn command<S: Into<OsString> + Clone>(&self, program: &Path, args: &[S]) -> Command {
+        self.prepared(Command::new(program), args)
+    }
+
+    fn run_through<S: Into<OsString> + Clone>(&self, command: Command, args: &[S]) -> Run {
+        Run::new(self.prepared(command, args))
+    }
+
+    fn prepared<S: Into<OsString> + Clone>(&self, mut command: Command, args: &[S]) -> Command {
         command
             .args(args.iter().cloned().map(Into::into))
             .current_dir(self.project())
@@ -164,7 +173,7 @@ impl Workstation {
         if self.unprivileged {
             command.uid(NOBODY).gid(NOBODY);
         }
-        Run::new(command)
+        command
     }
 
     /// Runs a `coord` command to its end.

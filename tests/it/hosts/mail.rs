@@ -3,11 +3,16 @@
 use coord_tests::hosts::{Host, Hosts};
 use coord_tests::model::{Model, Turn};
 
-use super::common::{locks, mail, rows, server};
+use super::common::{let_a_look_be_due, locks, mail, rows, server};
 
 in_hosts! {
     claude = Claude: a_session_is_told_its_mail_and_is_seen, locks_end_with_the_session,
-        a_conversation_that_goes_on_is_told_once, a_compacted_one_is_told_again;
+        a_conversation_that_goes_on_is_told_once, a_compacted_one_is_told_again,
+        what_is_sent_during_a_run_arrives_at_the_next_tool_call;
+    codex = Codex: a_session_is_told_its_mail_and_is_seen,
+        a_conversation_that_goes_on_is_told_once, a_compacted_one_is_told_again,
+        what_is_sent_during_a_run_arrives_at_the_next_tool_call;
+    copilot = Copilot: what_is_sent_during_a_run_arrives_at_the_next_tool_call;
 }
 
 fn a_session_is_told_its_mail_and_is_seen(hosts: &Hosts, host: Host) {
@@ -76,4 +81,22 @@ fn locks_end_with_the_session(hosts: &Hosts, host: Host) {
     model.go();
     run.wait().exits(0);
     assert_eq!(locks(&desk), []);
+}
+
+fn what_is_sent_during_a_run_arrives_at_the_next_tool_call(hosts: &Hosts, host: Host) {
+    let server = server();
+    let desk = hosts.desk("DESK", "ann", &server.url(), &[host]);
+    let script = [host.runs("true").held(), host.runs("true").held(), Turn::say("done").held()];
+    let model = Model::start(script);
+    let run = hosts.run(host, &desk, &model, "please do the work").start();
+    model.holds();
+    mail(&server, "ALL_SESSIONS", "Stop the line", "the build is broken");
+    let_a_look_be_due();
+    model.go();
+    model.holds().shows_times(1, "MESSAGE FROM ELSEWHERE/x").shows("the build is broken");
+    let_a_look_be_due();
+    model.go();
+    model.holds().shows_times(1, "MESSAGE FROM ELSEWHERE/x");
+    model.go();
+    run.wait().exits(0);
 }

@@ -19,5 +19,11 @@ macro_rules! in_hosts {
 }
 
 mod common;
+mod edits;
 mod faults;
+mod inputs;
 mod mail;
+mod sandbox;
+mod trust;
+mod two_homes;
+mod waking;
