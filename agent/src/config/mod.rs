@@ -7,6 +7,7 @@ pub mod paths;
 pub mod pattern;
 pub mod project;
 pub mod session;
+pub mod tool_call;
 
 /// Configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
