@@ -12,6 +12,8 @@ pub mod config;
 pub mod context;
 pub mod hook;
 pub mod local_server;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod outbox;
 pub mod registry;
 pub mod remote;

@@ -7,4 +7,6 @@ mod examples;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod peer;
