@@ -46,7 +46,8 @@ fn the_modern_era_needs_no_handshake() {
     let at = alone();
     let mut client = Client::modern(program(&at));
     let found = client.ask("server/discover", &json!({}));
-    assert_eq!(found["supportedVersions"], json!([MODERN]));
+    let versions = found["supportedVersions"].clone();
+    assert!(versions.as_array().unwrap().contains(&json!(MODERN)), "{found}");
     assert_eq!(
         (&found["resultType"], &found["cacheScope"]),
         (&json!("complete"), &json!("private"))
@@ -69,14 +70,20 @@ fn the_modern_era_needs_no_handshake() {
     }
     let error =
         |client: &mut Client, method: &str| client.exchange(method, &json!({}))["error"].clone();
-    assert_eq!(error(&mut client, "ping")["code"], -32601);
+    for gone in ["ping", "initialize", "logging/setLevel", "resources/subscribe"] {
+        let params = json!({"protocolVersion": MODERN, "capabilities": {}, "level": "info",
+            "clientInfo": {"name": "t", "version": "0"}, "uri": "coord://mail"});
+        for params in [params, json!({})] {
+            assert_eq!(client.exchange(gone, &params)["error"]["code"], -32601, "{gone}");
+        }
+    }
     assert_eq!(error(&mut client, "no/such")["code"], -32601);
     let old = client.with_meta("io.modelcontextprotocol/protocolVersion", &json!("2031-01-01"));
     let mut old = old;
     let refused = error(&mut old, "tools/list");
     assert_eq!(refused["code"], -32022, "{refused}");
     assert_eq!(refused["data"]["requested"], "2031-01-01");
-    assert!(refused["data"]["supported"].to_string().contains(MODERN), "{refused}");
+    assert_eq!(refused["data"]["supported"], versions, "{refused}");
 }
 
 #[test]
@@ -90,6 +97,16 @@ fn what_a_modern_request_must_say_is_asked_for() {
     // And the other era is still open.
     let answer = client.ask("initialize", &hello("2025-06-18"));
     assert_eq!(answer["protocolVersion"], "2025-06-18");
+}
+
+#[test]
+fn both_eras_are_served_by_one_process_once_hands_were_shaken() {
+    let mut client = Client::start(program(&alone()));
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {}});
+    let modern = client.ask("tools/list", &json!({"_meta": meta}));
+    assert_eq!(modern["resultType"], "complete");
+    assert_eq!(client.ask("tools/list", &json!({}))["resultType"], Value::Null);
 }
 
 #[test]

@@ -185,6 +185,20 @@ fn everything_works_while_the_server_is_away() {
     assert!(todos.to_string().contains("later"), "{todos}");
 }
 
+/// A command in a host's sandbox can only leave its write in the work tree.
+#[test]
+fn what_waits_in_the_work_tree_goes_out_with_the_next_call() {
+    let server = server();
+    let desk = desk(&server);
+    let line =
+        json!({"method": "POST", "path": "/api/coord/todos", "body": {"text": "from the sandbox"}});
+    desk.write_queue(format!("{line}\n"));
+    let mut a = Client::start(program_of(&desk, "DESK/a"));
+    let list = said(&mut a, "coord_todo", &json!({}));
+    assert!(text(&list["text"]).contains("from the sandbox"), "{list}");
+    assert!(desk.queue().is_empty());
+}
+
 #[test]
 fn what_nothing_is_known_of_is_an_error_that_says_so() {
     let mut server = server();

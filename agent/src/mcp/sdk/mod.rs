@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use coord_protocol::exit;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult,
-    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
-    ListPromptsResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig,
+    ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer, ServerInitializeError, serve_server};
 use rmcp::{ErrorData, ServerHandler};
@@ -192,10 +192,17 @@ impl ServerHandler for Face {
             .with_protocol_version(ProtocolVersion::V_2025_11_25)
     }
 
-    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
-        // The others begin with a handshake, where they are agreed upon.
-        let modern = vec![ProtocolVersion::V_2026_07_28];
-        Ok(DiscoverResult::from_server_info(modern, self.get_info()))
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        // The modern era has no handshake, also where a request of it asks for one.
+        if is_modern(&context) {
+            return Err(no_method("initialize"));
+        }
+        context.peer.set_peer_info(request.clone());
+        self.negotiate_initialize(&request)
     }
 
     async fn list_tools(
@@ -289,23 +296,33 @@ impl ServerHandler for Face {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = short(&request.method, SHOWN_BYTES);
         // The library takes a known method with parameters of another form for an unknown one.
-        if METHODS.contains(&request.method.as_str()) {
+        let name = request.method.as_str();
+        if METHODS.contains(&name) || LEGACY_METHODS.contains(&name) && !is_modern(&context) {
             let what = format!("the parameters of {method} have another form");
             return Err(ErrorData::invalid_params(what, None));
         }
-        let what = format!("there is no method {method}");
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, Cow::Owned(what), None))
+        Err(no_method(&method))
     }
 }
 
+fn no_method(method: &str) -> ErrorData {
+    let what = format!("there is no method {method}");
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, Cow::Owned(what), None)
+}
+
+fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.meta.protocol_version().is_some_and(|v| v >= ProtocolVersion::V_2026_07_28)
+}
+
+/// Methods that only sessions with a handshake have.
+const LEGACY_METHODS: &[&str] = &["initialize", "ping"];
+
 /// Methods that are served.
 const METHODS: &[&str] = &[
-    "initialize",
-    "ping",
     "server/discover",
     "tools/list",
     "tools/call",
