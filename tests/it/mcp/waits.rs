@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use coord_tests::mcp::Client;
+use coord_tests::proxy::{Mode, Proxy};
 use coord_tests::server::{TestServer, eventually};
 use coord_tests::workstation::Workstation;
 use serde_json::{Value, json};
@@ -101,6 +102,23 @@ fn who_cancels_leaves_the_queue_and_hears_no_more() {
         );
         held(&home);
     }
+}
+
+#[test]
+fn what_is_granted_to_who_has_cancelled_is_given_back() {
+    let server = server();
+    let proxy = Proxy::before(server.address());
+    let desk = Workstation::new("DESK", "mike", &proxy.url());
+    let mut a = Client::start(program_of(&desk, "DESK/a"));
+    // The grant is on its way back when the word of the cancelling client arrives.
+    proxy.once("POST /claims", Mode::Slow(Duration::from_secs(2)));
+    let id = a.begin("tools/call", &wish(60, &json!({})));
+    let claims = || server.get("/claims").expect(200)["claims"].as_array().map_or(0, Vec::len);
+    eventually(SOON, "it is granted", || claims() == 1);
+    a.notify("notifications/cancelled", &json!({"requestId": id}));
+    eventually(SOON, "it is given back", || claims() == 0);
+    a.ask("tools/list", &json!({}));
+    assert!(a.heard().is_empty(), "{:?}", a.heard());
 }
 
 #[test]

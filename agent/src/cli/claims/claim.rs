@@ -18,7 +18,7 @@ use crate::cli::writing::{OnceArg, send, told};
 use crate::config::pattern::Wanted;
 use crate::context::Context;
 use crate::send::{Fate, TRY_BUDGET};
-use crate::ui::claim_words::granted;
+use crate::ui::claim_words::{granted, ids};
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 use crate::ui::write_words::wished;
@@ -225,8 +225,7 @@ fn claim_waiting(
 /// What was granted to somebody who has lost interest.
 fn give_back(cx: &Context, fate: &Fate) {
     let Fate::Done { answer, .. } = fate else { return };
-    let claims = answer["claims"].as_array().into_iter().flatten();
-    let ids: Vec<&str> = claims.filter_map(|c| c["id"].as_str()).collect();
+    let ids = ids(answer);
     if !ids.is_empty() {
         // Nobody hears how it ends; what cannot be sent is queued.
         let _ = cx.write(&release_of(cx, &ids), TRY_BUDGET);
