@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use coord_tests::fault::{Fault, FaultServer};
 use coord_tests::mcp::Client;
 use coord_tests::proxy::{Mode, Proxy};
 use coord_tests::server::{TestServer, eventually};
@@ -133,6 +134,18 @@ fn the_end_of_the_input_ends_waits_too() {
     a.close();
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     eventually(SOON, "it waits no more", || waiting(&server) == 0);
+}
+
+#[test]
+fn a_server_that_hangs_keeps_nobody_beyond_the_end() {
+    let hangs = FaultServer::start(Fault::Silent);
+    let desk = Workstation::new("DESK", "mike", &hangs.url());
+    let mut a = Client::start(program_of(&desk, "DESK/a"));
+    a.begin("tools/call", &wish(300, &json!({})));
+    eventually(SOON, "it is asked", || hangs.connections() > 0);
+    let began = Instant::now();
+    a.close();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]

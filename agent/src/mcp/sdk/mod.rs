@@ -1,6 +1,7 @@
 //! The protocol, by its official library, and the only runtime of the agent. Everything that is decided
 //! is decided elsewhere: here messages are taken in, passed to a thread, and handed over.
 
+mod afters;
 mod pipes;
 
 use std::borrow::Cow;
@@ -31,7 +32,8 @@ use super::offers::{INSTRUCTIONS, PROMPT, PROMPT_TEXT, RESOURCES, Resource, prom
 use super::progress::Progress;
 use super::tools::{TOOLS, Tool, find};
 use crate::ui::neutral::short;
-use pipes::{Afters, Pipes, lock};
+use afters::Afters;
+use pipes::Pipes;
 
 /// Calls that are worked on at once; waits are among them.
 const CALLS_MAX: usize = 256;
@@ -49,14 +51,19 @@ pub(super) fn serve(desk: Desk) -> u8 {
     let runtime =
         Builder::new_current_thread().enable_time().max_blocking_threads(CALLS_MAX).build();
     let Ok(runtime) = runtime else { return exit::BUG };
-    runtime.block_on(converse(desk));
-    runtime.shutdown_timeout(AFTER_WITHIN);
+    runtime.block_on(async {
+        let afters = Arc::new(Afters::default());
+        converse(desk, Arc::clone(&afters)).await;
+        afters.done(AFTER_WITHIN).await;
+    });
+    // A wait that cannot be broken off ends with the process.
+    runtime.shutdown_background();
     exit::DONE
 }
 
-async fn converse(desk: Desk) {
-    let (pipes, gone) = Pipes::open();
-    let face = Face { desk: Arc::new(desk), afters: Arc::clone(&pipes.afters), gone };
+async fn converse(desk: Desk, afters: Arc<Afters>) {
+    let (pipes, gone) = Pipes::open(Arc::clone(&afters));
+    let face = Face { desk: Arc::new(desk), afters, gone };
     loop {
         match serve_server(face.clone(), pipes.clone()).await {
             Ok(running) => {
@@ -94,7 +101,7 @@ fn first_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
 #[derive(Clone)]
 struct Face {
     desk: Arc<Desk>,
-    afters: Afters,
+    afters: Arc<Afters>,
     gone: watch::Receiver<bool>,
 }
 
@@ -107,6 +114,7 @@ impl Face {
         wake: Arc<Notify>,
         work: impl FnOnce() -> (T, Option<After>) + Send + 'static,
     ) -> Result<T, ErrorData> {
+        self.afters.begin(&context.id);
         let mut gone = self.gone.clone();
         let mut task = tokio::task::spawn_blocking(work);
         let mut speaker = Speaker::new(context);
@@ -128,7 +136,7 @@ impl Face {
         match done {
             Some(Ok((value, after))) => {
                 if let Some(after) = after {
-                    lock(&self.afters).insert(context.id.clone(), after);
+                    self.afters.keep(context.id.clone(), after);
                 }
                 Ok(value)
             }

@@ -1,21 +1,18 @@
 //! The transport: lines as messages of the library's, and what no message can be made of.
 
-use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rmcp::model::{
-    ClientJsonRpcMessage, ErrorCode, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
-};
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, JsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::service::RoleServer;
 use rmcp::transport::Transport;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::afters::Afters;
 use super::implementation;
-use crate::mcp::desk::After;
 use crate::mcp::lines::{self, LINE_BYTES_MAX, Line, Outgoing};
 
 /// Lines that were read and not taken in yet.
@@ -23,21 +20,17 @@ const LINES_AHEAD: usize = 64;
 /// Where results of the modern era carry who answers.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
-/// What is to be done once the answer to a request was written.
-pub(super) type Afters = Arc<Mutex<HashMap<RequestId, After>>>;
-
 /// Both pipes. A copy goes on where the other stopped.
 #[derive(Clone)]
 pub(super) struct Pipes {
     lines: Arc<tokio::sync::Mutex<mpsc::Receiver<Line>>>,
     out: Sender<Outgoing>,
-    /// By request.
-    pub(super) afters: Afters,
+    afters: Arc<Afters>,
 }
 
 impl Pipes {
     /// And what says that the input has ended.
-    pub(super) fn open() -> (Self, watch::Receiver<bool>) {
+    pub(super) fn open(afters: Arc<Afters>) -> (Self, watch::Receiver<bool>) {
         let (take, lines) = mpsc::channel(LINES_AHEAD);
         let (ended, gone) = watch::channel(false);
         thread::spawn(move || {
@@ -48,7 +41,7 @@ impl Pipes {
         let (out, messages) = channel();
         thread::spawn(move || lines::write(io::stdout().lock(), &messages));
         let lines = Arc::new(tokio::sync::Mutex::new(lines));
-        (Self { lines, out, afters: Afters::default() }, gone)
+        (Self { lines, out, afters }, gone)
     }
 
     /// Writes a message; done when it was taken.
@@ -81,9 +74,8 @@ impl Transport<RoleServer> for Pipes {
         let written = message.map(|m| self.write(m));
         async move {
             written.map_err(io::Error::from)?.await?;
-            let after = answered.and_then(|id| lock(&afters).remove(&id));
-            if let Some(after) = after {
-                drop(tokio::task::spawn_blocking(after));
+            if let Some(id) = answered {
+                afters.written(&id);
             }
             Ok(())
         }
@@ -146,10 +138,6 @@ fn message(line: Line) -> Result<ClientJsonRpcMessage, Option<Value>> {
             Err(error(id.unwrap_or_default(), ErrorCode::INVALID_REQUEST, what))
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
