@@ -29,6 +29,8 @@ pub struct Answer {
     pub text: String,
     /// For hosts that show the object.
     pub structured: Value,
+    /// Nothing of the text was cut off.
+    pub is_whole: bool,
 }
 
 impl Answer {
@@ -62,13 +64,14 @@ impl Answer {
         session: &str,
         mut facts: Map<String, Value>,
     ) -> Self {
-        let text = bounded(&inert(&text), if is_mail { TEXT_BYTES_MAX } else { LIST_BYTES_MAX });
+        let most = if is_mail { TEXT_BYTES_MAX } else { LIST_BYTES_MAX };
+        let (text, is_whole) = bounded(&inert(&text), most);
         if !session.is_empty() {
             facts.insert("session".to_owned(), tame(session));
         }
         facts.insert("outcome".to_owned(), tame(outcome));
         facts.insert("text".to_owned(), json!(text));
-        Self { is_error, text, structured: Value::Object(facts) }
+        Self { is_error, text, structured: Value::Object(facts), is_whole }
     }
 }
 
@@ -77,14 +80,16 @@ fn joined(text: String, more: Vec<String>) -> String {
     all.join("\n")
 }
 
-fn bounded(text: &str, most: usize) -> String {
+/// And whether that is all of it.
+fn bounded(text: &str, most: usize) -> (String, bool) {
     if text.len() <= most {
-        return text.to_owned();
+        return (text.to_owned(), true);
     }
     let head = cut(text, most);
     // Whole lines only.
     let head = head.rsplit_once('\n').map_or(head, |(lines, _)| lines);
-    format!("{head}\n({} bytes more; the coord command shows all)", text.len() - head.len())
+    let more = text.len() - head.len();
+    (format!("{head}\n({more} bytes more; the coord command shows all)"), false)
 }
 
 /// An exit status in one word.
@@ -206,7 +211,11 @@ mod tests {
             (0..9_000).map(|n| json!({"id": "x".repeat(900) + &n.to_string()})).collect();
         let text = "a line of a list\n".repeat(9_000);
         let a = Answer::of(Ok(Report::new(text, json!({"todos": rows}))), "s", false);
-        assert!(a.text.len() < LIST_BYTES_MAX + 100 && a.text.contains("bytes more"), "{}", a.text);
+        assert!(
+            !a.is_whole && a.text.len() < LIST_BYTES_MAX + 100 && a.text.contains("bytes more"),
+            "{}",
+            a.text
+        );
         assert_eq!(a.structured["ids"].as_array().unwrap().len(), NAMED_MAX);
         assert!(a.structured.to_string().len() < 32 * 1024);
     }

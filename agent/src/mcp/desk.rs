@@ -17,7 +17,7 @@ use crate::cli::{self, Shown};
 use crate::config::env::Env;
 use crate::context::Context;
 use crate::ui::aside::Aside;
-use crate::ui::report::CliError;
+use crate::ui::report::{CliError, Report};
 
 /// What all calls of a process share.
 pub struct Desk {
@@ -63,24 +63,43 @@ impl Desk {
         let mut notes = Vec::new();
         for words in &lines[..lines.len() - 1] {
             match cli::answer(&cx, words) {
-                Ok(report) => notes.push(report.text),
+                Ok(report) => notes.push(head(&report.text)),
                 Err(e) => return (Answer::of(Err(e), &cx.session.id, asks), None),
             }
         }
         let outcome = cli::answer(&cx, &lines[lines.len() - 1]);
-        let mut outcome =
-            outcome.map(|r| notes.into_iter().fold(r, crate::ui::report::Report::note));
+        let mut outcome = outcome.map(|r| notes.into_iter().fold(r, Report::note));
         let shown = outcome.as_mut().map(Shown::of).unwrap_or_default();
         let answer = Answer::of(outcome, &cx.session.id, asks);
-        (answer, Some(Box::new(move || shown.note(&cx))))
+        let after = after(&answer, shown, cx);
+        (answer, after)
     }
 
     /// A resource's text.
-    pub fn read(&self, caller: &Caller, what: &Resource) -> Result<(String, After), CliError> {
+    pub fn read(
+        &self,
+        caller: &Caller,
+        what: &Resource,
+    ) -> Result<(String, Option<After>), CliError> {
         let cx = caller.context(&self.env, &self.cwd, None, &self.process)?;
         let mut report = cli::answer(&cx, &what.words())?;
         let shown = Shown::of(&mut report);
-        let text = Answer::of(Ok(report), "", false).text;
-        Ok((text, Box::new(move || shown.note(&cx))))
+        let answer = Answer::of(Ok(report), "", false);
+        let after = after(&answer, shown, cx);
+        Ok((answer.text, after))
+    }
+}
+
+/// What was shown counts as such; not where something was cut off, which may be just that.
+fn after(answer: &Answer, shown: Shown, cx: Context) -> Option<After> {
+    answer.is_whole.then(|| -> After { Box::new(move || shown.note(&cx)) })
+}
+
+/// The first line of what a command says before the one that was asked for.
+fn head(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    match text.lines().count() {
+        0 | 1 => first.to_owned(),
+        n => format!("{first} (and {} more)", n - 1),
     }
 }

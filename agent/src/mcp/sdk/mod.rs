@@ -265,7 +265,7 @@ impl ServerHandler for Face {
         })?;
         let (desk, caller) = (Arc::clone(&self.desk), caller(&context));
         let work = move || match desk.read(&caller, resource) {
-            Ok((text, after)) => (Ok(text), Some(after)),
+            Ok((text, after)) => (Ok(text), after),
             Err(e) => (Err(e), None),
         };
         let progress = Arc::new(Progress::new(|| {}));
