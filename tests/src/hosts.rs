@@ -136,9 +136,21 @@ const CLAUDE: &[&str] =
     &["--permission-mode", "acceptEdits", "--allowedTools", "Bash,Write,Edit,NotebookEdit"];
 /// Hooks run without anybody having looked at them.
 const BYPASS: &str = "--dangerously-bypass-hook-trust";
-/// A model of which it knows that it is given `apply_patch`, in its default sandbox.
-const CODEX: &[&str] =
-    &[BYPASS, "--sandbox", "workspace-write", "-m", "gpt-5.5", "-c", "model_provider=\"scripted\""];
+/// A model of which it knows that it is given `apply_patch`, in its default sandbox; but for the system's
+/// temporary folder, where the sandbox leaves a `.git` behind that others would take for a repository's.
+const CODEX: &[&str] = &[
+    BYPASS,
+    "--sandbox",
+    "workspace-write",
+    "-m",
+    "gpt-5.5",
+    "-c",
+    "model_provider=\"scripted\"",
+    "-c",
+    "sandbox_workspace_write.exclude_slash_tmp=true",
+    "-c",
+    "sandbox_workspace_write.exclude_tmpdir_env_var=true",
+];
 
 fn codex_provider(model: &Model) -> String {
     format!(

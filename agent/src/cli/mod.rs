@@ -163,7 +163,7 @@ enum Verb {
     Mcp,
     /// Answer a host tool's hook (reads its JSON on stdin; always exits 0)
     Hook {
-        /// The host tool: claude
+        /// The host tool: claude, codex, copilot, cursor, gemini, opencode
         host: String,
     },
     /// Print a script that completes commands and options in a shell
