@@ -44,7 +44,7 @@ pub(super) fn take(
         same && !value_of(p).is_some_and(|v| v.is_object() || v.is_array())
     };
     let ours_alone = all.properties().iter().all(scalars);
-    if ours_alone && original.is_none() && !has_comments(&root) {
+    if ours_alone && original.is_none() && !has_comments(&root.children()) {
         return Ok(None);
     }
     Ok(Some(printed(text, &root)))
@@ -64,9 +64,9 @@ fn printed(text: &str, root: &CstRootNode) -> String {
     format!("{bom}{root}")
 }
 
-fn has_comments(root: &CstRootNode) -> bool {
-    let text = root.to_string();
-    text.contains("//") || text.contains("/*")
+fn has_comments(children: &[CstNode]) -> bool {
+    let is_one = |n: &CstNode| n.as_comment().is_some() || has_comments(&n.children());
+    children.iter().any(is_one)
 }
 
 fn parse(text: &str) -> Result<CstRootNode, Damage> {

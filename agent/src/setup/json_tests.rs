@@ -26,6 +26,15 @@ fn a_new_file_is_the_template() {
 }
 
 #[test]
+fn a_file_goes_with_ours_unless_a_comment_stands_in_it() {
+    let template =
+        "{\"$schema\": \"https://x/y\", \"mcp\": {\"coord\": {\"command\": [\"coord\", \"mcp\"]}}}";
+    assert_eq!(take(template, template, None).unwrap(), None);
+    let noted = format!("// mine\n{template}");
+    assert!(take(&noted, template, None).unwrap().unwrap().contains("mine"));
+}
+
+#[test]
 fn what_is_there_stays_to_the_byte() {
     let text = "{\n\t// mine\n\t\"b\": [1, 2,\n\t3],\n\t\"hooks\": {\n\t\t\"Stop\": [\n\t\t\t{ \"hooks\": [{ \"type\": \"command\", \"command\": \"make\" }] } /* keep */\n\t\t]\n\t},\n\t\"a\": 1.50e3\n}";
     let with = merged(text);
