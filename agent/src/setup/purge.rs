@@ -14,7 +14,7 @@ use crate::outbox::real_disk::RealDisk;
 use crate::registry::Registry;
 
 /// How names in the state folder begin.
-const STATE: [&str; 17] = [
+const STATE: [&str; 18] = [
     "agent.log",
     "alive-",
     "began-",
@@ -31,6 +31,7 @@ const STATE: [&str; 17] = [
     "seen-",
     "server.json",
     "server.log",
+    "speaker-",
     "token",
 ];
 const QUEUE: [&str; 1] = ["coord-queue."];
