@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use coord_protocol::edge::{Clock, fresh_id};
@@ -19,7 +19,7 @@ use crate::config::env::Env;
 use crate::config::identity::{self, check_base};
 use crate::config::paths::Paths;
 use crate::config::project::{self, Project};
-use crate::config::session::{self, SessionName};
+use crate::config::session::{self, Said, SessionName};
 use crate::held;
 use crate::hook::marks::mail_was_sent;
 use crate::local_server;
@@ -41,6 +41,7 @@ use crate::remote::query::encode;
 use crate::replica::pull::{Pull, Unheard};
 use crate::replica::{HOOK_PATIENCE, READ_PATIENCE, Standin};
 use crate::send::{self, Fate};
+use crate::ui::aside::{Aside, Stderr};
 use crate::ui::neutral;
 use crate::ui::report::in_words;
 
@@ -85,6 +86,8 @@ pub struct Context {
     pub tree_guard: Option<String>,
     /// Set when an answer came from here alone.
     pub stale: OnceLock<Stale>,
+    /// Who hears what is said while an answer is worked out.
+    pub aside: Arc<dyn Aside>,
 }
 
 /// An answer that came from here alone.
@@ -110,6 +113,8 @@ pub enum Whose<'a> {
     Shell,
     /// A hook of this host tool, with the id it gave.
     Hook(&'a str, Option<&'a str>),
+    /// A call of a tool, with what is known of its caller.
+    Call(&'a Said),
 }
 
 impl Context {
@@ -123,6 +128,7 @@ impl Context {
         let session = match whose {
             Whose::Shell => session::of_shell(&env, &machine),
             Whose::Hook(tool, id) => session::of_hook(&env, &machine, tool, *id),
+            Whose::Call(said) => session::of_call(&env, &machine, said),
         };
         // A name that no server takes and no header can hold would only fill the queue.
         check_session(&session.id)?;
@@ -148,11 +154,12 @@ impl Context {
             rng: OsRng,
             rules,
             patience: match whose {
-                Whose::Shell => READ_PATIENCE,
+                Whose::Shell | Whose::Call(_) => READ_PATIENCE,
                 Whose::Hook(..) => HOOK_PATIENCE,
             },
             stale: OnceLock::new(),
             tree_guard: identity.tree_guard,
+            aside: Arc::new(Stderr),
             env,
             paths,
             machine,

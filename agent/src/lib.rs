@@ -14,6 +14,8 @@ mod held;
 pub mod hook;
 pub mod local_server;
 mod lock_request;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod outbox;
 pub mod registry;
 pub mod remote;

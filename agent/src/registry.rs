@@ -88,6 +88,18 @@ impl Registry {
             .collect()
     }
 
+    /// All outboxes of this workstation in which something waits, for whatever server.
+    pub fn waiting_anywhere(&self) -> Vec<String> {
+        let lines = self.lines();
+        let folders = lines.iter().filter_map(|l| l.split_once(' ')).map(|(_, f)| f.to_owned());
+        let own = self.own.root().display().to_string();
+        let mut all: Vec<String> = folders.chain([own]).collect();
+        all.sort();
+        all.dedup();
+        all.retain(|f| anything_waiting(&RealDisk::at(Path::new(f))).unwrap_or(true));
+        all
+    }
+
     /// Forgets outboxes in which nothing waits any more, and gives those that are gone, with a work
     /// tree that was removed, say: what had not been sent from there by then is gone, too.
     pub fn forget_done(&self) -> Vec<String> {

@@ -11,6 +11,8 @@ mod hosts;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod peer;
 #[cfg(test)]
 mod setup;

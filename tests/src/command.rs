@@ -46,6 +46,11 @@ impl Run {
         self
     }
 
+    /// The command itself, for clients that speak with it.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Starts it with stdin from there.
     pub fn start_reading(mut self, from: impl Into<Stdio>) -> Started {
         self.command.stdin(from);

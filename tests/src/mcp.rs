@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_mins(1);
 /// What the client speaks; a server may answer with another.
 const REVISION: &str = "2025-06-18";
+/// The revision without a handshake.
+pub const MODERN: &str = "2026-07-28";
 
 /// What a tool said.
 #[derive(Debug, Clone)]
@@ -30,12 +32,40 @@ pub struct Client {
     stdin: Option<ChildStdin>,
     messages: Receiver<Value>,
     next: u64,
+    /// What came besides the answers that were waited for.
+    heard: Vec<Value>,
+    /// `_meta` of every request; null for none.
+    meta: Value,
 }
 
 impl Client {
     /// Starts the server and shakes hands.
     #[track_caller]
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        let mut client = Self::open(command);
+        let me = json!({"name": "coord-tests", "version": "0"});
+        let hello = json!({"protocolVersion": REVISION, "capabilities": {}, "clientInfo": me});
+        let answer = client.ask("initialize", &hello);
+        assert!(answer["capabilities"]["tools"].is_object(), "no tools: {answer}");
+        client.notify("notifications/initialized", &json!({}));
+        client
+    }
+
+    /// Starts the server and speaks to it without a handshake.
+    #[track_caller]
+    pub fn modern(command: Command) -> Self {
+        let mut client = Self::open(command);
+        client.meta = json!({
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {"name": "coord-tests", "version": "0"},
+        });
+        client
+    }
+
+    /// Starts the server and says nothing.
+    #[track_caller]
+    pub fn open(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the server can be started");
         let stdin = child.stdin.take();
@@ -49,13 +79,13 @@ impl Client {
                 }
             }
         });
-        let mut client = Self { child, stdin, messages, next: 0 };
-        let me = json!({"name": "coord-tests", "version": "0"});
-        let hello = json!({"protocolVersion": REVISION, "capabilities": {}, "clientInfo": me});
-        let answer = client.ask("initialize", &hello);
-        assert!(answer["capabilities"]["tools"].is_object(), "no tools: {answer}");
-        client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-        client
+        Self { child, stdin, messages, next: 0, heard: Vec::new(), meta: Value::Null }
+    }
+
+    /// With this in `_meta` of every request from now on.
+    pub fn with_meta(mut self, name: &str, value: &Value) -> Self {
+        self.meta[name] = value.clone();
+        self
     }
 
     /// The tools, as they describe themselves.
@@ -80,24 +110,72 @@ impl Client {
 
     /// Sends a request and waits for its result.
     #[track_caller]
-    fn ask(&mut self, method: &str, params: &Value) -> Value {
+    pub fn ask(&mut self, method: &str, params: &Value) -> Value {
+        let message = self.exchange(method, params);
+        assert!(message["error"].is_null(), "{method}: {}", message["error"]);
+        message["result"].clone()
+    }
+
+    /// Sends a request and waits for its answer, be it an error.
+    #[track_caller]
+    pub fn exchange(&mut self, method: &str, params: &Value) -> Value {
+        let id = self.begin(method, params);
+        self.answer(id)
+    }
+
+    /// Sends a request; its id.
+    #[track_caller]
+    pub fn begin(&mut self, method: &str, params: &Value) -> u64 {
         self.next += 1;
+        let mut params = params.clone();
+        for (name, value) in self.meta.as_object().into_iter().flatten() {
+            params["_meta"][name] = value.clone();
+        }
         let id = self.next;
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        self.line(&message.to_string());
+        id
+    }
+
+    /// Waits for the answer to a request.
+    #[track_caller]
+    pub fn answer(&mut self, id: u64) -> Value {
         loop {
-            let message = self.messages.recv_timeout(PATIENCE);
-            let message = message.unwrap_or_else(|e| panic!("no answer to {method}: {e}"));
+            let message = self.hear(PATIENCE).unwrap_or_else(|| panic!("no answer to {id}"));
             if message["id"] == id {
-                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                return message["result"].clone();
+                return message;
             }
+            self.heard.push(message);
         }
     }
 
+    /// What came besides answers that were waited for, so far.
+    pub fn heard(&self) -> &[Value] {
+        &self.heard
+    }
+
+    /// The next message, if one comes in time.
+    pub fn hear(&mut self, within: Duration) -> Option<Value> {
+        self.messages.recv_timeout(within).ok()
+    }
+
+    /// Sends a notification.
     #[track_caller]
-    fn send(&mut self, message: &Value) {
+    pub fn notify(&mut self, method: &str, params: &Value) {
+        let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        self.line(&message.to_string());
+    }
+
+    /// Sends a line, whatever it is.
+    #[track_caller]
+    pub fn line(&mut self, text: &str) {
         let pipe = self.stdin.as_mut().expect("open until the end");
-        writeln!(pipe, "{message}").and_then(|()| pipe.flush()).expect("the server reads");
+        writeln!(pipe, "{text}").and_then(|()| pipe.flush()).expect("the server reads");
+    }
+
+    /// Whether its process goes on.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked").is_none()
     }
 
     /// Closes its input and waits until it has ended, as a host does at the end of a session.

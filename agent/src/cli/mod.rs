@@ -41,7 +41,8 @@ use coord_protocol::id::Uuid;
 use crate::config::env::Env;
 use crate::context::{Context, Whose};
 use crate::hook::news::in_words;
-use crate::outbox::news as outbox_news;
+use crate::outbox::news::{self as outbox_news, News};
+use crate::outbox::real_disk::RealDisk;
 use crate::send::TRY_BUDGET;
 use crate::ui::report::{CliError, Report, finish, print};
 
@@ -157,6 +158,9 @@ enum Verb {
     Uninstall(setup::UninstallArgs),
     /// Look at everything that has to be right, and say what mends it; status 1 when something fails
     Doctor,
+    /// Serve tools to a host over the Model Context Protocol, on stdin and stdout
+    #[cfg(feature = "mcp")]
+    Mcp,
     /// Answer a host tool's hook (reads its JSON on stdin; always exits 0)
     Hook {
         /// The host tool: claude
@@ -188,6 +192,8 @@ pub fn main() -> ExitCode {
         Verb::Guard(verb) => guard::main(env, &verb, cli.json),
         Verb::Completions(args) => finish(Ok(completions::completions(&args)), cli.json),
         Verb::Man(args) => finish(completions::man(&args), cli.json),
+        #[cfg(feature = "mcp")]
+        Verb::Mcp => crate::mcp::main(env),
         verb => in_context(verb, env, cli.json),
     })
 }
@@ -208,10 +214,7 @@ fn usage(e: &clap::Error) -> u8 {
     let status = if is_wake { exit::REFUSED } else { exit::USAGE };
     let wants_json = std::env::args_os().any(|w| w == "--json");
     if e.use_stderr() && wants_json {
-        let text = e.to_string();
-        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        let detail = first.trim_start_matches("error: ");
-        return finish(Err(CliError::new(status, detail).hint(rest.trim())), true);
+        return finish(Err(misused(e, status)), true);
     }
     // A closed pipe is the reader's choice.
     let _ = e.print();
@@ -226,6 +229,13 @@ fn whose(verb: &Verb) -> Whose<'_> {
         }
         _ => Whose::Shell,
     }
+}
+
+/// What is wrong with a command line.
+fn misused(e: &clap::Error, status: u8) -> CliError {
+    let text = e.to_string();
+    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    CliError::new(status, first.trim_start_matches("error: ")).hint(rest.trim())
 }
 
 fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
@@ -244,27 +254,57 @@ fn in_context(verb: Verb, env: Env, as_json: bool) -> u8 {
     {
         return finish(Err(e), as_json);
     }
+    let mut outcome = outcome(&cx, verb, as_json);
+    let shown = outcome.as_mut().map(Shown::of).unwrap_or_default();
+    let (code, taken) = print(outcome, as_json);
+    if taken {
+        shown.note(&cx);
+    }
+    code
+}
+
+/// What a command line is answered, without the program's name: for callers that are no terminal.
+#[cfg(feature = "mcp")]
+pub(crate) fn answer(cx: &Context, words: &[String]) -> Result<Report, CliError> {
+    let words = std::iter::once("coord").chain(words.iter().map(String::as_str));
+    let cli = Cli::try_parse_from(words).map_err(|e| misused(&e, exit::USAGE))?;
+    outcome(cx, cli.verb, cli.json)
+}
+
+/// What a command found or did, with what it should be told besides.
+fn outcome(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
     cx.note_heard();
-    let outcome = run(&cx, verb, as_json);
+    let outcome = run(cx, verb, as_json);
     let outcome = match cx.stale.get() {
         Some(stale) => outcome.map(|r| r.known_since(stale)).map_err(|e| e.hint(stale.in_words())),
         None => outcome,
     };
-    let mut outcome = outcome.map(|report| with_news(&cx, report));
-    let (offers, news) = match &mut outcome {
-        Ok(report) => (std::mem::take(&mut report.offers), std::mem::take(&mut report.news)),
-        Err(_) => (Vec::new(), Vec::new()),
-    };
-    let (code, taken) = print(outcome, as_json);
-    // Only what was really handed over counts as offered (G31).
-    if taken {
-        // What cannot be noted is shown once more.
-        let _ = cx.note_offered(offers, TRY_BUDGET);
-        for (outbox, news) in news {
+    outcome.map(|report| with_news(cx, report))
+}
+
+/// What a report puts before a session. Only what was really handed over counts as offered (G31).
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    messages: Vec<String>,
+    news: Vec<(RealDisk, News)>,
+}
+
+impl Shown {
+    /// Taken out of a report.
+    pub(crate) fn of(report: &mut Report) -> Self {
+        Self {
+            messages: std::mem::take(&mut report.offers),
+            news: std::mem::take(&mut report.news),
+        }
+    }
+
+    /// The report was handed over. What cannot be noted is shown once more.
+    pub(crate) fn note(self, cx: &Context) {
+        let _ = cx.note_offered(self.messages, TRY_BUDGET);
+        for (outbox, news) in self.news {
             let _ = outbox_news::told(&outbox, &cx.session.id, &news);
         }
     }
-    code
 }
 
 /// What became of this session's writes that waited, where it cost something: at its next command, if
@@ -320,6 +360,8 @@ fn run(cx: &Context, verb: Verb, as_json: bool) -> Result<Report, CliError> {
         | Verb::Guard(_)
         | Verb::Completions(_)
         | Verb::Man(_) => Ok(Report::new("", serde_json::json!({}))),
+        #[cfg(feature = "mcp")]
+        Verb::Mcp => Ok(Report::new("", serde_json::json!({}))),
     }
 }
 

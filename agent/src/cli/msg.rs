@@ -60,6 +60,9 @@ Examples:
         /// Also those that were read
         #[arg(long)]
         all: bool,
+        /// At most 8 KiB, framed for a model
+        #[arg(long)]
+        brief: bool,
     },
     /// Mark messages read
     Read {
@@ -92,7 +95,7 @@ pub(super) fn run(cx: &Context, verb: Verb) -> Result<Report, CliError> {
             };
             send_message(cx, &ask, &write)
         }
-        Verb::Inbox { all } => inbox(cx, all),
+        Verb::Inbox { all, brief } => inbox(cx, all, brief),
         Verb::Read { ids, all, write } => mark_read(cx, ids, all, &write),
         Verb::Sent => sent(cx),
     }
@@ -137,15 +140,14 @@ pub(super) fn fetch(cx: &Context, unread_only: bool, leave: Leave) -> Result<Mes
     }
 }
 
-fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
+fn inbox(cx: &Context, all: bool, brief: bool) -> Result<Report, CliError> {
     see_off(cx);
     let mail = fetch(cx, !all, Leave::Anybody)?;
-    let text = match mail.messages.as_slice() {
-        [] if all => "no messages".to_owned(),
-        [] => "no unread messages".to_owned(),
-        some => digest::for_people(some),
+    let (text, offers) = match mail.messages.as_slice() {
+        [] if all => ("no messages".to_owned(), Vec::new()),
+        [] => ("no unread messages".to_owned(), Vec::new()),
+        some => shown(cx, some, brief),
     };
-    let offers = not_offered(&mail.messages);
     let report = Report { offers, ..Report::new(text, json!(mail)) };
     let report = match mail.next {
         Some(_) => report.note("there are more than these"),
@@ -159,8 +161,18 @@ fn inbox(cx: &Context, all: bool) -> Result<Report, CliError> {
     })
 }
 
+/// Messages as text: all of them, or what fits into a model's context. And which of these were not put
+/// before this session yet.
+pub(super) fn shown(cx: &Context, some: &[Message], brief: bool) -> (String, Vec<String>) {
+    if !brief {
+        return (digest::for_people(some), not_offered(some));
+    }
+    let d = digest::for_model(some, some.len(), &digest::boundary(&cx.rng));
+    (d.text, not_offered(&some[..d.shown]))
+}
+
 /// The messages that were not put before this session yet.
-pub(super) fn not_offered(messages: &[Message]) -> Vec<String> {
+fn not_offered(messages: &[Message]) -> Vec<String> {
     messages.iter().filter(|m| m.offered_at.is_none()).map(|m| m.id.clone()).collect()
 }
 

@@ -64,7 +64,7 @@ pub(super) struct UninstallArgs {
     /// A host tool to unwire; may be repeated [default: all, and git's hooks]
     #[arg(long = "tool", visible_alias = "host", value_name = "TOOL", value_enum)]
     tools: Vec<Host>,
-    /// Also this project's queue and coord's state folder (databases stay)
+    /// Also this project's queue and coord's files in the state folder (databases stay)
     #[arg(long, conflicts_with = "tools")]
     purge: bool,
     #[command(flatten)]
@@ -109,7 +109,7 @@ pub(super) fn init(args: &InitArgs, env: &Env, as_json: bool) -> Result<Report, 
         let _ = write!(report.text, "\n  {:<12} {}", host.title(), host.left_to_do());
     }
     if !prepared.plan.changes.is_empty() {
-        ask(&args.how, as_json, &show::changes(&prepared, true))?;
+        ask(&args.how, as_json, &show::changes(&prepared, false))?;
     }
     prepared.carry_out().map_err(|e| failed(&e))?;
     Ok(report)
@@ -141,14 +141,16 @@ pub(super) fn uninstall(
         return Ok(report);
     }
     ask(&args.how, as_json, &report.text)?;
+    let state = prepared.site.state.clone();
     prepared.carry_out().map_err(|e| failed(&e))?;
-    purge::remove(&doomed).map_err(|e| failed(&e))?;
-    match purge::databases(env) {
-        Some(folder) if args.purge => {
-            Ok(report.note(format!("the databases in {} stay", folder.display())))
-        }
-        Some(_) | None => Ok(report),
+    if args.purge {
+        let gone = purge::remove(&doomed, &state).map_err(|e| failed(&e))?;
+        let left = (!gone).then(|| format!("{} holds more and stays", state.display()));
+        report.notes.extend(left);
+        let databases = purge::databases(env);
+        report.notes.extend(databases.map(|d| format!("the databases in {} stay", d.display())));
     }
+    Ok(report)
 }
 
 /// What changes, line by line where nothing is written yet.
@@ -160,7 +162,11 @@ fn report_of(prepared: &Prepared, how: &How) -> Report {
 
 /// Only a person at a terminal is asked.
 fn ask(how: &How, as_json: bool, what: &str) -> Result<(), CliError> {
-    if how.yes || as_json || !is_dialogue() || confirm(&format!("{what}\nDo this?")) {
+    if how.yes
+        || as_json
+        || !is_dialogue()
+        || confirm(&format!("{what}\nDo this? (--dry-run shows each line)"))
+    {
         return Ok(());
     }
     Err(CliError::new(exit::REFUSED, "nothing was changed"))

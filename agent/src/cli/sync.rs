@@ -7,12 +7,12 @@ use coord_protocol::edge::Clock;
 use coord_protocol::exit;
 use serde_json::{Value, json};
 
-use super::msg::{fetch, not_offered};
+use super::msg::{fetch, shown};
 use super::reading::{count, count_of};
 use crate::carry::{Carried, CarryError, into_outbox, open_in};
 use crate::context::Context;
 use crate::held;
-use crate::hook::digest::{self, inert};
+use crate::hook::digest::inert;
 use crate::hook::marks;
 use crate::hook::news::in_words;
 use crate::outbox::dead;
@@ -297,15 +297,10 @@ fn unread(cx: &Context, leave: Leave, brief: bool, out: &mut Vec<String>) -> (Ve
             out.push("no unread messages".to_owned());
             (Vec::new(), json!(mail))
         }
-        Ok(mail) if brief => {
-            let boundary = digest::boundary(&cx.rng);
-            let d = digest::for_model(&mail.messages, mail.messages.len(), &boundary);
-            out.push(d.text);
-            (not_offered(&mail.messages[..d.shown]), json!(mail))
-        }
         Ok(mail) => {
-            out.push(digest::for_people(&mail.messages));
-            (not_offered(&mail.messages), json!(mail))
+            let (text, offers) = shown(cx, &mail.messages, brief);
+            out.push(text);
+            (offers, json!(mail))
         }
         Err(e) => {
             out.push(format!("unread messages: not known ({})", e.detail));

@@ -55,7 +55,12 @@ pub fn uninstall(site: Site, hosts: BTreeSet<Host>) -> io::Result<Prepared> {
     let (turn, record) = open(&site)?;
     let everything = wiring::everything(site.scope, &site.places);
     // Where a link leads out, nothing was ever written.
-    let (pieces, texts, bad) = look(&site, everything);
+    let (pieces, mut texts, bad) = look(&site, everything);
+    let on_record = record.files.keys().filter(|p| !texts.contains_key(*p));
+    // Only where each is still the file that it was.
+    let same = on_record.filter(|p| resolve(p, |t| t == p.as_path()).is_ok());
+    let (more, _) = read_all(same.map(PathBuf::as_path));
+    texts.extend(more);
     let wanted = all_pieces(&site);
     let (wanted, _, _) = look(&site, wanted);
     let mut plan = plan::take(&pieces, &wanted, &hosts, &texts, &record);

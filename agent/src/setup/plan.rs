@@ -158,24 +158,15 @@ pub fn take(
         };
         let keepers = by_file(&keepers).into_iter().find(|(p, ..)| *p == path);
         let keepers = keepers.map_or(Vec::new(), |(_, parts, _)| parts);
-        let kept = record.files.get(path);
-        match taken(&before, &parts, &keepers, kept) {
+        match taken(&before, &parts, &keepers, record.files.get(path)) {
             Err(damage) => plan.problem(path, &damage),
             Ok(Taken::Edited) => {
                 plan.note(path, "it was changed since coord wrote it; remove it by hand");
             }
             Ok(Taken::To(after)) => {
-                let original = kept.and_then(|k| k.original.clone());
-                if keepers.is_empty() {
-                    plan.record.files.remove(path);
-                } else if kept.is_some() && after.as_deref() != Some(&before) {
-                    let left = digest(after.as_deref());
-                    plan.record.files.insert(path.to_owned(), Kept { original, left });
-                }
-                if after.as_deref() != Some(&before) {
-                    let before = Some(before);
-                    plan.changes.push(Change { path: path.to_owned(), before, after, executable });
-                }
+                let change =
+                    Change { path: path.to_owned(), before: Some(before), after, executable };
+                plan.take_out(change, !keepers.is_empty());
             }
         }
     }
@@ -183,6 +174,7 @@ pub fn take(
         plan.record.hosts = staying;
     }
     if plan.record.hosts.is_empty() {
+        plan.give_back_others(everything, texts);
         plan.record.files.clear();
     }
     plan
@@ -244,6 +236,42 @@ impl Plan {
         let remark = Remark { path: path.to_owned(), why: why.into() };
         if !self.notes.contains(&remark) {
             self.notes.push(remark);
+        }
+    }
+
+    /// A file without what goes; something of ours may stay in it.
+    fn take_out(&mut self, change: Change, something_stays: bool) {
+        let changes = change.after != change.before;
+        match self.record.files.get_mut(&change.path) {
+            Some(kept) if something_stays && changes => kept.left = digest(change.after.as_deref()),
+            Some(_) if !something_stays => {
+                self.record.files.remove(&change.path);
+            }
+            Some(_) | None => {}
+        }
+        if changes {
+            self.changes.push(change);
+        }
+    }
+
+    /// Files on record in which no host has a part any more (git's hooks are in another folder now,
+    /// say): as they were, unless somebody else has changed them.
+    fn give_back_others(&mut self, everything: &[Piece], texts: &Texts) {
+        let others = self.record.files.clone().into_iter();
+        for (path, kept) in others.filter(|(p, _)| !everything.iter().any(|e| e.path == *p)) {
+            let before = texts.get(&path).cloned().flatten();
+            if before == kept.original {
+                continue;
+            }
+            if kept.is_as_left(before.as_deref()) {
+                let after = kept.original;
+                self.changes.push(Change { path, before, after, executable: false });
+            } else {
+                self.note(
+                    &path,
+                    "it was changed since coord wrote it; take coord's part out by hand",
+                );
+            }
         }
     }
 

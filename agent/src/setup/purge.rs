@@ -1,43 +1,71 @@
-//! What `coord uninstall --purge` removes besides: the project's queue and the state folder. Never a
-//! write that waits, and never a database.
+//! What `coord uninstall --purge` removes besides: the project's queue, and coord's own files in the state
+//! folder, by name, since a variable may put that folder anywhere. Never a write that waits, a database,
+//! or what other projects need.
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::site::Site;
 use crate::config::env::Env;
 use crate::config::paths::Paths;
 use crate::local_server;
 use crate::outbox::real_disk::RealDisk;
-use crate::outbox::view::anything_waiting;
+use crate::registry::Registry;
+
+/// How names in the state folder begin.
+const STATE: [&str; 17] = [
+    "agent.log",
+    "alive-",
+    "began-",
+    "breaker-",
+    "call-",
+    "carried-",
+    "forgot-",
+    "held-",
+    "kept-",
+    "looked-",
+    "mail-sent",
+    "outboxes",
+    "replica-",
+    "seen-",
+    "server.json",
+    "server.log",
+    "token",
+];
+const QUEUE: [&str; 1] = ["coord-queue."];
 
 /// The files and folders that go; why they must not.
 pub fn find(site: &Site) -> Result<Vec<PathBuf>, String> {
     let outbox = RealDisk::at(&site.root().join(".claude"));
-    let waits = anything_waiting(&outbox).map_err(|e| e.to_string())?;
-    if waits {
-        let folder = outbox.root().display();
+    let state = RealDisk::at(&site.state);
+    let waits = Registry::new(&state, &outbox, "").waiting_anywhere();
+    if let Some(folder) = waits.first() {
         return Err(format!(
             "writes wait in {folder}: `coord sync`, or `coord outbox drop`, first"
         ));
     }
-    let state = RealDisk::at(&site.state);
     if let Some(server) = local_server::record(&state) {
         return Err(format!("a server of yours runs at {}: `coord stop` first", server.url));
     }
-    let queue = fs::read_dir(outbox.root()).into_iter().flatten().filter_map(Result::ok);
-    let queue = queue.filter(|e| e.file_name().to_string_lossy().starts_with("coord-queue."));
-    let mut all: Vec<PathBuf> = queue.map(|e| e.path()).collect();
-    all.sort();
-    if site.state.is_dir() {
-        all.push(site.state.clone());
-    }
-    Ok(all)
+    Ok([named(outbox.root(), &QUEUE), named(&site.state, &STATE)].concat())
 }
 
-/// Removes them.
-pub fn remove(all: &[PathBuf]) -> io::Result<()> {
+/// What in a folder has a name that begins like one of these.
+fn named(folder: &Path, beginnings: &[&str]) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let is_ours = |e: &fs::DirEntry| {
+        let name = e.file_name();
+        let name = name.to_string_lossy();
+        beginnings.iter().any(|b| name.starts_with(b))
+    };
+    let mut all: Vec<PathBuf> = entries.filter(is_ours).map(|e| e.path()).collect();
+    all.sort();
+    all
+}
+
+/// Removes them, and the state folder where nothing else is in it; says whether it is gone.
+pub fn remove(all: &[PathBuf], state: &Path) -> io::Result<bool> {
     for path in all {
         let meta = match fs::symlink_metadata(path) {
             Ok(meta) => meta,
@@ -46,7 +74,7 @@ pub fn remove(all: &[PathBuf]) -> io::Result<()> {
         };
         if meta.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }?;
     }
-    Ok(())
+    Ok(fs::remove_dir(state).is_ok() || !state.exists())
 }
 
 /// The folder of databases, which stays.

@@ -39,7 +39,9 @@ pub enum NoSite {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// This is no project.
-    #[error("{0} is in no project: no folder above it has .git or .claude")]
+    #[error(
+        "{0} is in no project: no folder from there up, short of the home folder, has .git or .claude"
+    )]
     NoProject(String),
     /// A folder cannot be looked at.
     #[error("{0}: {1}")]
@@ -58,37 +60,33 @@ impl Site {
         if scope == Scope::Project && project == real(&home)? {
             return Err(NoSite::NoProject(cwd.display().to_string()));
         }
-        let claude = env.path("CLAUDE_CONFIG_DIR").filter(|p| p.is_absolute());
-        let mut places = Places {
-            claude_state: claude.as_ref().unwrap_or(&home).join(".claude.json"),
-            claude: claude.unwrap_or_else(|| home.join(".claude")),
-            codex: env
-                .path("CODEX_HOME")
-                .filter(|p| p.is_absolute())
-                .unwrap_or_else(|| home.join(".codex")),
-            config: paths.config.parent().unwrap_or(&paths.config).to_owned(),
-            home,
-            project,
-            git_hooks: None,
+        let mut site = Self {
+            scope,
+            places: Places::of(env, home, project, &paths.config),
+            state: paths.state,
+            git: None,
+            no_git_hooks: None,
         };
-        let (mut git, mut no_git_hooks) = (None, None);
-        match git_hooks(&places.project) {
-            Ok((common, hooks)) => {
-                let hooks_real = real_path(&hooks).unwrap_or(hooks);
-                if hooks_real.starts_with(&common) || hooks_real.starts_with(&places.project) {
-                    places.git_hooks = Some(hooks_real);
-                } else {
-                    no_git_hooks = Some(format!(
-                        "core.hooksPath names {}, which other repositories may use as well; call \
-                         `coord guard commit` and `coord guard push \"$@\"` there yourself",
-                        hooks_real.display()
-                    ));
-                }
-                git = Some(common);
-            }
-            Err(why) => no_git_hooks = Some(why),
+        match git_hooks(&site.places.project) {
+            Ok((common, hooks)) => site.take_git_hooks(common, hooks),
+            Err(why) => site.no_git_hooks = Some(why),
         }
-        Ok(Self { scope, places, state: paths.state, git, no_git_hooks })
+        Ok(site)
+    }
+
+    /// Takes the folder that git uses for hooks, if it is this repository's.
+    fn take_git_hooks(&mut self, common: PathBuf, hooks: PathBuf) {
+        let hooks = real_path(&hooks).unwrap_or(hooks);
+        if hooks.starts_with(&common) || hooks.starts_with(&self.places.project) {
+            self.places.git_hooks = Some(hooks);
+        } else {
+            self.no_git_hooks = Some(format!(
+                "core.hooksPath names {}, which other repositories may use as well; call \
+                 `coord guard commit` and `coord guard push \"$@\"` there yourself",
+                hooks.display()
+            ));
+        }
+        self.git = Some(common);
     }
 
     /// The folder that is wired.
@@ -150,6 +148,23 @@ impl Site {
                     && here(&self.places.project, host.traces_in_project()))
         };
         Host::ALL.into_iter().filter(used).collect()
+    }
+}
+
+impl Places {
+    fn of(env: &Env, home: PathBuf, project: PathBuf, own_config: &Path) -> Self {
+        let moved = |variable: &str| env.path(variable).filter(|p| p.is_absolute());
+        let claude = moved("CLAUDE_CONFIG_DIR");
+        Self {
+            claude_state: claude.as_ref().unwrap_or(&home).join(".claude.json"),
+            claude: claude.unwrap_or_else(|| home.join(".claude")),
+            codex: moved("CODEX_HOME").unwrap_or_else(|| home.join(".codex")),
+            // coord's own lies beside the others'.
+            config: own_config.parent().unwrap_or(own_config).to_owned(),
+            home,
+            project,
+            git_hooks: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What people, programs and models see.
 
+pub mod aside;
 pub mod claim_words;
 pub mod neutral;
 pub mod report;

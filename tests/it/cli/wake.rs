@@ -16,7 +16,7 @@ use super::common::{desk, home, rows, server, text};
 
 const PATIENCE: Duration = Duration::from_secs(25);
 /// The id of a conversation, and the session that it is.
-const ID: &str = "0198abcd-ef01-7345-8000-000000000001";
+const ID: &str = "0198abcd-ef01-4345-8000-000000000001";
 const SESSION: &str = "HOWARD-HOME/claude-0198abcd";
 const LINES: [&str; 3] = ["watch", "--mail", "--lines"];
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use coord_tests::hosts::{Host, Hosts};
+use coord_tests::model::{Model, Turn};
+use coord_tests::server::{TestServer, faces};
 use coord_tests::workstation::Workstation;
 
 use super::common::{git, put};
@@ -98,4 +100,57 @@ fn codex_takes_the_plugin_as_it_is() {
     assert!(told.contains("ok    codex         wired in the plugin"), "{told}");
     assert!(told.contains("8 of 8 hooks are not trusted"), "{told}");
     codex(&["mcp", "list"]).exits(0).says("coord");
+}
+
+#[test]
+fn copilot_takes_the_plugin_as_it_is() {
+    let Some(hosts) = Hosts::installed("copilot_takes_the_plugin_as_it_is") else { return };
+    let desk = desk(&hosts);
+    let copilot = |args: &[&str]| hosts.program(Host::Copilot, &desk, args).done();
+    copilot(&["plugin", "marketplace", "add", &plugin()]).exits(0).says("coord");
+    copilot(&["plugin", "install", "coord@coord"]).exits(0).says("Installed 2 skills");
+}
+
+/// After `coord init --all` and the user's trust, an edit claims its file: also where a client runs the
+/// hooks of two files for one event.
+fn init_is_all_it_needs(test: &str, host: Host) {
+    let Some(hosts) = Hosts::installed(test) else { return };
+    let server = TestServer::start(faces()[0]);
+    let desk = hosts.desk("DESK", "ann", &server.url(), &[]);
+    desk.coord(&["init", "--all"]).exits(0);
+    trust(&desk);
+    let folders = format!("{{\"trusted_folders\": [\"{}\"]}}", desk.project().display());
+    put(&desk, ".copilot/config.json", folders);
+    let body = serde_json::json!({"from_session": "ELSEWHERE/x", "to_session": "ALL_SESSIONS",
+        "subject": "Pipeline ready", "body": "b"});
+    server.post("/api/coord/messages", &body).expect(201);
+    let model = Model::start([host.creates(&desk, "a.rs", "fn a() {}"), Turn::say("done").held()]);
+    let run = hosts.run(host, &desk, &model, "please do the work").start();
+    model.holds();
+    let locks = desk.json(&["lock", "list"]);
+    let locks = locks["locks"].as_array().unwrap();
+    let holder = format!("DESK/{}-", host.name());
+    let held = |l: &&serde_json::Value| {
+        l["resource"] == "a.rs" && l["session_id"].as_str().is_some_and(|s| s.starts_with(&holder))
+    };
+    assert_eq!(locks.iter().filter(held).count(), 1, "{locks:?}");
+    model.go();
+    run.wait().exits(0);
+    assert!(desk.project().join("a.rs").exists());
+    model.last().shows_times(1, "MESSAGE FROM ELSEWHERE/x");
+}
+
+#[test]
+fn claude_code_claims_after_init() {
+    init_is_all_it_needs("claude_code_claims_after_init", Host::Claude);
+}
+
+#[test]
+fn codex_claims_after_init() {
+    init_is_all_it_needs("codex_claims_after_init", Host::Codex);
+}
+
+#[test]
+fn copilot_claims_after_init() {
+    init_is_all_it_needs("copilot_claims_after_init", Host::Copilot);
 }

@@ -67,10 +67,14 @@ fn git_asks_the_guard_and_keeps_to_its_word() {
         format!("{}\n", lines[2]),
         "and so does the user's hook"
     );
-    // A guard that says no is obeyed; without coord nothing is in the way.
+    // A guard that says no is obeyed; one that does not know its job, or none, is in nobody's way.
+    stub(&desk, 2);
+    assert!(run_git(&desk, &["commit", "-q", "--allow-empty", "-m", "o"], true).status.success());
+    assert!(run_git(&desk, &["push", "-q", "origin", "HEAD:main"], true).status.success());
     stub(&desk, 1);
     put(&desk, "app/a", "y");
     git(&desk.project(), &["add", "a"]);
+    assert!(!run_git(&desk, &["push", "-q", "origin", "HEAD:other"], true).status.success());
     assert!(!run_git(&desk, &["commit", "-qm", "n"], true).status.success());
     let done = run_git(&desk, &["commit", "-qm", "n"], false);
     assert!(done.status.success(), "{done:?}");
@@ -99,6 +103,11 @@ fn the_folder_that_git_uses_is_honoured() {
     desk.coord(&["doctor"]).says("pre-commit and pre-push are wired");
     chmod(&desk.project().join(".husky/pre-commit"), 0o644);
     desk.coord(&["doctor"]).says("is not executable");
+    desk.coord(&["uninstall"]).exits(0);
+    assert!(!desk.project().join(".husky").exists());
+    // The folder is another one by now: what is on record is given back all the same.
+    desk.coord(&["init", "--tool", "codex", "--git-hooks"]).exits(0);
+    git(&desk.project(), &["config", "core.hooksPath", ".other"]);
     desk.coord(&["uninstall"]).exits(0);
     assert!(!desk.project().join(".husky").exists());
     // One that all repositories of the user share is not one project's to change.

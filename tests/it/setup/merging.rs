@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use coord_tests::workstation::{Workstation, mode_of};
+use coord_tests::bins::bin;
+use coord_tests::workstation::{Workstation, files_below, has_tool, mode_of};
 use serde_json::{Value, json};
 
 use super::common::{HOSTS, assert_same, picture, put, repository, text};
@@ -184,10 +185,67 @@ fn purging_removes_the_state_but_no_write_that_waits() {
     assert!(desk.queue_file().exists() && desk.state().exists());
     let id = desk.queue()[0]["id"].as_str().unwrap().to_owned();
     away(&["outbox", "drop", &id]).exits(0);
-    desk.coord(&["uninstall", "--purge"]).exits(0);
-    assert!(!desk.state().exists());
-    assert!(!desk.queue_file().exists());
+    // What commands and hooks have left there is all known by name.
+    for event in
+        ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "PreCompact"]
+    {
+        desk.hook(&desk.event(
+            event,
+            "abc",
+            &json!({"tool_name": "Write", "tool_use_id": "t",
+            "tool_input": {"file_path": desk.project().join("a.rs")}}),
+        ));
+    }
+    desk.coord(&["msg", "send", "ALL", "s", "b"]).exits(0);
+    assert!(desk.state().exists());
+    desk.coord(&["uninstall", "--purge"]).exits(0).complains("databases");
+    assert!(!desk.state().exists(), "{:?}", files_below(&desk.state()));
+    assert!(
+        !desk.queue_file().exists() && desk.home().join(".local/share/coord/local.db").exists()
+    );
     for host in HOSTS {
         desk.coord(&["uninstall", "--tool", host]).exits(0).says("nothing of coord's");
     }
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked() {
+    if !has_tool("a_person_at_a_terminal_is_asked", "script") {
+        return;
+    }
+    let desk = repository();
+    let before = picture(desk.home());
+    let coord = bin("coord");
+    let line = format!("{} init --tool codex", coord.display());
+    let at_a_terminal = |answer: &str| {
+        let script = desk.run_program(Path::new("script"), &["-qec", &line, "/dev/null"]);
+        script.stdin(answer).done()
+    };
+    let mut ran = at_a_terminal("n\n");
+    ran.exits(1).says("create  .codex/hooks.json").says("[y/N]").says("nothing was changed");
+    assert_same(&before, &picture(desk.home()), "a no");
+    at_a_terminal("\n").exits(1);
+    assert_same(&before, &picture(desk.home()), "no yes");
+    at_a_terminal("y\n").exits(0).says("Left for you to do");
+    assert!(desk.project().join(".codex/hooks.json").exists());
+    let line = format!("{} uninstall --yes", coord.display());
+    let script = desk.run_program(Path::new("script"), &["-qec", &line, "/dev/null"]);
+    script.stdin("").done().exits(0);
+    assert_same(&before, &picture(desk.home()), "undone without a question");
+}
+
+#[test]
+fn purging_touches_nothing_else_wherever_the_state_folder_is() {
+    let desk = repository();
+    let desk = {
+        let home = desk.home().display().to_string();
+        desk.env("COORD_HOME", &home)
+    };
+    let precious = put(&desk, "precious", "x");
+    desk.coord(&["init", "--tool", "codex"]).exits(0);
+    desk.coord(&["todo", "add", "x"]).exits(0);
+    let database = desk.home().join("data/local.db");
+    assert!(database.exists());
+    desk.coord(&["uninstall", "--purge"]).exits(0).complains("holds more and stays");
+    assert!(precious.exists() && database.exists());
 }

@@ -1,4 +1,4 @@
-//! The plugin for `OpenCode`, run by node as `OpenCode` would, with inputs that were recorded there.
+//! The plugin for `OpenCode`, run by node as its host would, with inputs that were recorded there.
 
 use std::fs;
 use std::path::Path;

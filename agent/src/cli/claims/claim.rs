@@ -9,6 +9,7 @@ use coord_protocol::request::{Method, Request};
 use coord_protocol::wire::{ClaimItem, ClaimType, CreateClaims, ITEMS_MAX, Urgency};
 use serde_json::Value;
 
+use super::ends::release_of;
 use super::steps::next_steps;
 use super::wait::{Waited, at_server, look};
 use super::{UrgencyArg, examine, project, wanted};
@@ -16,10 +17,10 @@ use crate::cli::reading::Query;
 use crate::cli::writing::{OnceArg, send, told};
 use crate::config::pattern::Wanted;
 use crate::context::Context;
-use crate::send::Fate;
-use crate::ui::claim_words::granted;
+use crate::send::{Fate, TRY_BUDGET};
+use crate::ui::claim_words::{granted, ids};
 use crate::ui::neutral::line;
-use crate::ui::report::{CliError, Report, say_now};
+use crate::ui::report::{CliError, Report};
 use crate::ui::write_words::wished;
 
 /// Granted claims come back as rows.
@@ -204,14 +205,30 @@ fn claim_waiting(
     match at_server(cx, &request, Duration::from_secs(u64::from(seconds)), &whom) {
         Waited::Told(fate) => {
             note(cx, &request, &fate);
+            if cx.aside.is_over() {
+                give_back(cx, &fate);
+            }
             told(fate, &id, &what, words)
         }
         Waited::Away(why) => {
-            say_now(&format!("coord: it cannot be waited now: {}\n", line(&why)));
+            if cx.aside.is_over() {
+                return Err(CliError::new(exit::REFUSED, "the wait was broken off"));
+            }
+            cx.aside.say(&format!("it cannot be waited now: {}", line(&why)));
             // Under an id of its own: it is another wish.
             let report = claim_now(cx, ask, OnceArg::default())?;
             Ok(report.note("  it was not waited for what may be in the way"))
         }
+    }
+}
+
+/// What was granted to somebody who has lost interest.
+fn give_back(cx: &Context, fate: &Fate) {
+    let Fate::Done { answer, .. } = fate else { return };
+    let ids = ids(answer);
+    if !ids.is_empty() {
+        // Nobody hears how it ends; what cannot be sent is queued.
+        let _ = cx.write(&release_of(cx, &ids), TRY_BUDGET);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use coord_protocol::exit;
 use coord_protocol::id::Uuid;
-use coord_protocol::request::Method;
+use coord_protocol::request::{Method, Request};
 use coord_protocol::resource::Resource;
 use serde_json::{Value, json};
 
@@ -106,8 +106,7 @@ pub(in crate::cli) fn release(cx: &Context, a: &ReleaseArgs) -> Result<Report, C
         let why = format!("more than {IDS_MAX} claims in one release");
         return Err(CliError::new(exit::USAGE, why));
     }
-    let body = json!({"claim_ids": ids, "engineer": cx.session.id});
-    let request = cx.request(Method::Post, "/claims/release", Some(&body));
+    let request = release_of(cx, &ids);
     let what = match ids.as_slice() {
         [one] => format!("release of {}", line(one)),
         all => format!("release of {}", count_of(all.len(), "claim")),
@@ -121,6 +120,13 @@ pub(in crate::cli) fn release(cx: &Context, a: &ReleaseArgs) -> Result<Report, C
         return not_all(cx, report, &ids);
     }
     Ok(report)
+}
+
+/// The write that releases claims of this session.
+pub(super) fn release_of(cx: &Context, ids: &[impl AsRef<str>]) -> Request {
+    let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+    let body = json!({"claim_ids": ids, "engineer": cx.session.id});
+    cx.request(Method::Post, "/claims/release", Some(&body))
 }
 
 /// The ids of what is to be released.

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use coord_protocol::exit;
-use coord_protocol::request::Method;
+use coord_protocol::request::{Method, Request};
 use coord_protocol::time::Millis;
 use serde::Deserialize;
 use serde_json::Value;
@@ -93,10 +93,15 @@ fn row(w: &Waiter) -> String {
     )
 }
 
-fn cancel(cx: &Context, id: &str, write: &WriteArgs) -> Result<Report, CliError> {
+/// The write by which this session leaves the queue.
+pub(super) fn leave(cx: &Context, id: &str) -> Request {
     let query = Query::default().and("engineer", Some(&cx.session.id));
     let path = query.on(&format!("/requests/{}", encode(id)));
-    let request = cx.request(Method::Delete, &path, None::<&Value>);
+    cx.request(Method::Delete, &path, None::<&Value>)
+}
+
+fn cancel(cx: &Context, id: &str, write: &WriteArgs) -> Result<Report, CliError> {
+    let request = leave(cx, id);
     let name = line(id);
     let report = send(cx, write, request, &format!("leave of the queue as {name}"), |_| {
         format!("{name} waits no more")

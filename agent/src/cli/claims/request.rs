@@ -19,7 +19,7 @@ use crate::cli::reading::{Query, encode, listed, read, see_off};
 use crate::cli::writing::{OnceArg, WriteArgs, send, told};
 use crate::context::Context;
 use crate::ui::neutral::{brief, line};
-use crate::ui::report::{CliError, Report, say_now};
+use crate::ui::report::{CliError, Report};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Verb {
@@ -254,7 +254,7 @@ fn release(cx: &Context, a: ReleaseArgs) -> Result<Report, CliError> {
     match at_server(cx, &request, Duration::from_secs(u64::from(seconds)), &whom) {
         Waited::Told(fate) => told(fate, &id, &what, asked),
         Waited::Away(why) => {
-            say_now(&format!("coord: it cannot be waited now: {}\n", line(&why)));
+            cx.aside.say(&format!("it cannot be waited now: {}", line(&why)));
             body["wait_seconds"] = json!(0);
             // Under an id of its own: it is another wish.
             let request = cx.request(Method::Post, "/requests", Some(&body));

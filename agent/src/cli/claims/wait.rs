@@ -2,7 +2,7 @@
 //! that the place in the queue is kept. Such a call never goes into the outbox.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use coord_protocol::edge::Clock;
 use coord_protocol::request::{Request, body_bytes};
 use serde_json::Value;
 
+use super::queue::leave;
 use crate::context::Context;
 use crate::outbox::view::anything_waiting;
 use crate::remote::breaker::{Leave, May};
 use crate::remote::verdict::{Verdict, is_ours, judge};
 use crate::remote::{Incoming, Outgoing};
 use crate::send::Fate;
-use crate::ui::report::say_now;
 
 /// The answer may come so much later than the wait ends.
 const SLACK: Duration = Duration::from_secs(5);
@@ -26,6 +26,8 @@ const WAITS_AFTER: Duration = Duration::from_millis(400);
 const LOOKS: u32 = 3;
 /// Between two tries, when a connection breaks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// So often it is looked whether the caller still waits.
+const INTEREST_EVERY: Duration = Duration::from_millis(100);
 const LOOK_BUDGET: Duration = Duration::from_millis(1_500);
 
 /// What came of waiting.
@@ -68,11 +70,11 @@ pub(super) fn at_server(
             Try::Broken(why) => why,
         };
         let left = until.since(cx.clock.boot());
-        if !parked.load(Ordering::Relaxed) || left <= PAUSE {
+        if !parked.load(Ordering::Relaxed) || left <= PAUSE || cx.aside.is_over() {
             breaker.failed(&why, None);
             return Waited::Away(why);
         }
-        say_now("coord: the connection is lost; trying again, the place is kept\n");
+        cx.aside.say("the connection is lost; trying again, the place is kept");
         thread::sleep(PAUSE);
     }
 }
@@ -94,17 +96,9 @@ fn one_call(
     let (done, is_done) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
-            for _ in 0..LOOKS {
-                if is_done.recv_timeout(WAITS_AFTER) != Err(RecvTimeoutError::Timeout)
-                    || parked.load(Ordering::Relaxed)
-                {
-                    return;
-                }
-                if let Some(words) = whom() {
-                    parked.store(true, Ordering::Relaxed);
-                    say_now(&format!("coord: {words}; Ctrl-C ends the wait\n"));
-                    return;
-                }
+            say_for_whom(cx, &is_done, parked, whom);
+            if cx.aside.can_end() {
+                watch_interest(cx, &is_done, request);
             }
         });
         let answer = cx.net.call(&out, budget);
@@ -114,6 +108,47 @@ fn one_call(
             Err(e) => Try::Broken(e.to_string()),
         }
     })
+}
+
+/// Says whom the call waits for, once the server knows.
+fn say_for_whom(
+    cx: &Context,
+    is_done: &Receiver<()>,
+    parked: &AtomicBool,
+    whom: &(dyn Fn() -> Option<String> + Sync),
+) {
+    for _ in 0..LOOKS {
+        if is_done.recv_timeout(WAITS_AFTER) != Err(RecvTimeoutError::Timeout)
+            || parked.load(Ordering::Relaxed)
+            || cx.aside.is_over()
+        {
+            return;
+        }
+        if let Some(words) = whom() {
+            parked.store(true, Ordering::Relaxed);
+            let how = if cx.aside.can_end() { "" } else { "; Ctrl-C ends the wait" };
+            cx.aside.say(&format!("{words}{how}"));
+            return;
+        }
+    }
+}
+
+/// A caller that has lost interest leaves the queue; the call is then answered at once.
+fn watch_interest(cx: &Context, is_done: &Receiver<()>, request: &Request) {
+    let mut pause = INTEREST_EVERY;
+    while is_done.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        if cx.aside.is_over() {
+            let leave = leave(cx, request.id.as_deref().unwrap_or_default());
+            let out = Outgoing {
+                key: leave.id.clone(),
+                session: leave.session.clone(),
+                ..Outgoing::new(leave.method, &leave.path)
+            };
+            // Unheard, it is said once more; the connection's end says it, too.
+            let _ = cx.net.call(&out, LOOK_BUDGET);
+            pause = PAUSE;
+        }
+    }
 }
 
 fn of_answer(answer: &Incoming, request: &Request) -> Try {
