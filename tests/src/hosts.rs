@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bins::{bin, target};
 use crate::command::Run;
@@ -89,6 +89,15 @@ impl Host {
         }
     }
 
+    /// A turn in which it calls a tool of `coord mcp`, as the client names it.
+    pub fn asks_coord(self, tool: &str, input: Value) -> Turn {
+        match self {
+            Self::Claude => Turn::call(&format!("mcp__coord__coord_{tool}"), input),
+            Self::Codex => Turn::call_within("mcp__coord", &format!("coord_{tool}"), input),
+            Self::Copilot => Turn::call(&format!("coord-coord_{tool}"), input),
+        }
+    }
+
     /// Its command line for one prompt, in the conversation before or in a new one.
     fn args(self, model: &Model, prompt: &str, goes_on: bool) -> Vec<String> {
         let provider = codex_provider(model);
@@ -132,8 +141,12 @@ impl Host {
 /// What stands where a vendor's key would.
 const KEY: &str = "a-key-that-opens-nothing";
 /// Edits pass without a question. As root it takes no broader word than these.
-const CLAUDE: &[&str] =
-    &["--permission-mode", "acceptEdits", "--allowedTools", "Bash,Write,Edit,NotebookEdit"];
+const CLAUDE: &[&str] = &[
+    "--permission-mode",
+    "acceptEdits",
+    "--allowedTools",
+    "Bash,Write,Edit,NotebookEdit,mcp__coord",
+];
 /// Hooks run without anybody having looked at them.
 const BYPASS: &str = "--dangerously-bypass-hook-trust";
 /// A model of which it knows that it is given `apply_patch`, in its default sandbox; but for the system's

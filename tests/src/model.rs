@@ -28,8 +28,8 @@ const END_SHOWN: usize = 4_000;
 enum Does {
     /// Says this and ends its turn.
     Says(String),
-    /// Calls a tool.
-    Calls { tool: String, input: Value },
+    /// Calls a tool, of a namespace where the client has them.
+    Calls { namespace: Option<String>, tool: String, input: Value },
     /// Calls the tool whose input is plain text.
     Patches(String),
 }
@@ -54,7 +54,13 @@ impl Turn {
 
     /// Calls a tool.
     pub fn call(tool: &str, input: Value) -> Self {
-        Self::new(Does::Calls { tool: tool.to_owned(), input })
+        Self::new(Does::Calls { namespace: None, tool: tool.to_owned(), input })
+    }
+
+    /// Calls a tool of an MCP server as Codex names it.
+    pub fn call_within(namespace: &str, tool: &str, input: Value) -> Self {
+        let namespace = Some(namespace.to_owned());
+        Self::new(Does::Calls { namespace, tool: tool.to_owned(), input })
     }
 
     /// Calls `apply_patch` as Codex has it: with text.

@@ -5,12 +5,13 @@ use std::fs;
 use coord_tests::hosts::{Host, Hosts};
 use coord_tests::model::{Model, Turn};
 use coord_tests::workstation::Workstation;
+use serde_json::json;
 
 use super::common::{last_held, locks, server};
 
 in_hosts! {
     claude = Claude: an_edit_claims_until_the_session_ends, a_foreign_claim_refuses_the_edit,
-        a_claim_in_local_authority_counts_too;
+        a_claim_in_local_authority_counts_too, a_notebook_is_a_file_too;
     codex = Codex: an_edit_claims_until_the_session_ends, a_foreign_claim_refuses_the_edit,
         a_claim_in_local_authority_counts_too, a_patch_in_a_shell_command_is_an_edit,
         all_files_of_a_patch_or_none;
@@ -101,6 +102,25 @@ fn all_files_of_a_patch_or_none(hosts: &Hosts, host: Host) {
     assert_eq!(held, [("b.rs".to_owned(), "LAPTOP/claude-ben".to_owned())]);
     model.go();
     run.wait().exits(0);
+}
+
+fn a_notebook_is_a_file_too(hosts: &Hosts, host: Host) {
+    let desk = hosts.desk("LAPTOP", "ann", "local", &[host]);
+    let cell = json!({"cell_type": "code", "id": "c1", "metadata": {}, "outputs": [],
+        "execution_count": null, "source": "one"});
+    let notebook = json!({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5});
+    written(&desk, "n.ipynb", &notebook.to_string());
+    desk.run(&["lock", "acquire", "n.ipynb"]).session("LAPTOP/claude-ben").done().exits(0);
+    let path = desk.project().join("n.ipynb");
+    let edit = json!({"notebook_path": path, "cell_id": "c1", "new_source": "two"});
+    let model = Model::start([
+        Turn::call("Read", json!({"file_path": path})),
+        Turn::call("NotebookEdit", edit),
+        Turn::say("then not"),
+    ]);
+    hosts.run(host, &desk, &model, "please do the work").done().exits(0);
+    model.last().shows("LAPTOP/claude-ben").shows("Nothing was changed");
+    assert_eq!(read(&desk, "n.ipynb"), notebook.to_string());
 }
 
 /// Two clients in one work tree, each about to change the same line.

@@ -24,6 +24,7 @@ mod faults;
 mod inputs;
 mod mail;
 mod sandbox;
+mod tools;
 mod trust;
 mod two_homes;
 mod waking;

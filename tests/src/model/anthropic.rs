@@ -12,7 +12,7 @@ pub(super) fn events(model: &Value, turn: &Turn) -> Vec<Value> {
             json!({"type": "text_delta", "text": text}),
             "end_turn",
         ),
-        Does::Calls { tool, input } => calls(tool, input),
+        Does::Calls { tool, input, .. } => calls(tool, input),
         Does::Patches(text) => calls("apply_patch", &json!({"input": text})),
     };
     vec![

@@ -23,8 +23,14 @@ fn item(does: &Does) -> Value {
     match does {
         Does::Says(text) => json!({"type": "message", "id": fresh("m"), "role": "assistant",
             "content": [{"type": "output_text", "text": text}]}),
-        Does::Calls { tool, input } => json!({"type": "function_call", "id": fresh("fc"),
-            "call_id": fresh("call"), "name": tool, "arguments": input.to_string()}),
+        Does::Calls { namespace, tool, input } => {
+            let mut item = json!({"type": "function_call", "id": fresh("fc"),
+                "call_id": fresh("call"), "name": tool, "arguments": input.to_string()});
+            if let Some(namespace) = namespace {
+                item["namespace"] = json!(namespace);
+            }
+            item
+        }
         Does::Patches(text) => json!({"type": "custom_tool_call", "id": fresh("ctc"),
             "call_id": fresh("call"), "name": "apply_patch", "input": text,
             "status": "completed"}),
