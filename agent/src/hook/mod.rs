@@ -42,6 +42,8 @@ use crate::config::project;
 use crate::context::{Context, Whose};
 use crate::held;
 use crate::local_server::log;
+use crate::outbox::disk::Disk as _;
+use crate::outbox::files::QUEUE;
 use crate::outbox::news::{self as outbox_news, News};
 use crate::outbox::real_disk::RealDisk;
 use edits::Effects;
@@ -224,12 +226,17 @@ impl Hook {
         let alive = known && heartbeat::is_due(marks);
         let again = known && tells && marks.is_set(Mark::Forgot);
         let mail = known && tells && (again || mail::is_due(marks));
-        let news = tells && self.is_any_news(&env);
+        let waits = tells && self.writes_wait(&env);
+        let news = tells && (waits || self.is_any_news(&env));
         if effects.files.is_empty() && !alive && !mail && !news {
             return Ok(Answer::nothing());
         }
         let cx = self.context(env)?;
         after::note(&cx, &self.cwd, &effects);
+        if waits {
+            // A command in the host's sandbox could only queue: here the network is in reach.
+            start::send_waiting(&cx, &mut Vec::new());
+        }
         if alive {
             heartbeat::give(&cx, marks)?;
         }
@@ -246,8 +253,16 @@ impl Hook {
     }
 
     fn is_any_news(&self, env: &Env) -> bool {
-        let root = project::find(env, &self.cwd, self.home.as_deref()).root;
-        outbox_news::is_any(&root.join(".claude"))
+        outbox_news::is_any(&self.outbox(env))
+    }
+
+    /// Whether the queue holds anything. What a rewrite has just moved aside is whose it is to send.
+    fn writes_wait(&self, env: &Env) -> bool {
+        RealDisk::at(&self.outbox(env)).len(QUEUE).is_ok_and(|len| len.is_some_and(|n| n > 0))
+    }
+
+    fn outbox(&self, env: &Env) -> PathBuf {
+        project::find(env, &self.cwd, self.home.as_deref()).root.join(".claude")
     }
 
     /// What the session holds is released; on this workstation it holds nothing from now on.

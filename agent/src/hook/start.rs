@@ -130,7 +130,7 @@ fn unread_of(cx: &Context) -> Call {
 }
 
 /// Sends what waits here, as far as the time goes; whether it is few enough for that.
-fn send_waiting(cx: &Context, said: &mut Vec<String>) -> bool {
+pub(super) fn send_waiting(cx: &Context, said: &mut Vec<String>) -> bool {
     if !view::anything_waiting(&cx.outbox).unwrap_or(false) {
         return true;
     }

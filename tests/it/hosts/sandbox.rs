@@ -20,17 +20,17 @@ fn what_is_sent_inside_is_delivered_by_the_next_hook(hosts: &Hosts, host: Host) 
     let model = Model::start([
         host.runs(IS_CONFINED),
         host.runs("coord msg send ALL hello 'from the inside'"),
-        Turn::say("done"),
+        Turn::say("done").held(),
     ]);
-    hosts.run(host, &desk, &model, "please do the work").done().exits(0);
-    model.last().shows("\nconfined\n").shows("\nqueued");
-
-    let next = Model::start([Turn::say("done")]);
-    hosts.run(host, &desk, &next, "and now").done().exits(0);
+    let run = hosts.run(host, &desk, &model, "please do the work").start();
+    model.holds().shows("\nconfined\n").shows("\nqueued");
+    // The hook after the command has run outside.
     assert!(desk.queue().is_empty(), "{:?}", desk.queue());
     let sent = rows(&server.get("/api/coord/messages").expect(200), "messages");
     assert_eq!(sent.len(), 1, "{sent:?}");
     assert_eq!(sent[0]["body"], "from the inside");
     let from = sent[0]["from_session"].as_str().unwrap_or_default();
     assert!(from.starts_with("BOX/codex-"), "{from}");
+    model.go();
+    run.wait().exits(0);
 }
