@@ -93,7 +93,7 @@ impl Host {
             Self::Cursor
         } else if env.get("COPILOT_CLI").is_some() || told("sessionId") {
             Self::Copilot
-        } else if told("turn_id") {
+        } else if told("turn_id") || is_rollout(input) {
             Self::Codex
         } else {
             self
@@ -125,6 +125,12 @@ impl Host {
             Event::BeforeTool | Event::BeforeCompact | Event::SessionEnd | Event::Other => false,
         }
     }
+}
+
+/// Codex keeps a conversation in a file of this name; beginning and end of one name nothing else of it.
+fn is_rollout(input: &Value) -> bool {
+    let file = input.get("transcript_path").and_then(Value::as_str);
+    file.and_then(|f| f.rsplit('/').next()).is_some_and(|name| name.starts_with("rollout-"))
 }
 
 impl Event {
@@ -280,6 +286,10 @@ mod tests {
         let who = |env: &[(&str, &str)], input: Value| Host::Claude.who_asks(&Env::of(env), &input);
         assert_eq!(who(&[], json!({"session_id": "s"})), Host::Claude);
         assert_eq!(who(&[], json!({"session_id": "s", "turn_id": "t"})), Host::Codex);
+        let start = json!({"session_id": "s", "transcript_path": "/h/2026/rollout-2026-s.jsonl"});
+        assert_eq!(who(&[], start), Host::Codex);
+        let start = json!({"session_id": "s", "transcript_path": "/h/rollout-x/s.jsonl"});
+        assert_eq!(who(&[], start), Host::Claude);
         assert_eq!(who(&[("COPILOT_CLI", "1")], json!({"session_id": "s"})), Host::Copilot);
         assert_eq!(who(&[], json!({"conversation_id": "c", "cursor_version": "1"})), Host::Cursor);
         // Claude Code that another agent's shell has started.

@@ -53,7 +53,7 @@ use mail::Mail;
 use marks::{Mark, Marks};
 
 /// Largest input that is read.
-const INPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const INPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// An answer that is not there by then is `{}`: whatever holds us up, it does not hold up the host.
 const ANSWER_WITHIN: Duration = Duration::from_millis(950);
 /// What is done after the answer ends by then, or is left.

@@ -93,6 +93,28 @@ fn refusals_to_the_byte() {
     assert_eq!(refused.iter().filter(edits).count(), 2, "{refused:?}");
 }
 
+/// The plugin calls us by one name in all hosts that load it.
+#[test]
+fn a_conversation_of_codex_is_one_session_whoever_wired_it() {
+    let server = server();
+    let desk = desk(&server.url());
+    for (name, input) in recorded("codex") {
+        if name.starts_with("SessionEnd") {
+            continue;
+        }
+        hook(&desk, "claude", &here(&desk, &input)).exits(0).object();
+    }
+    let all = desk.json(&["session", "list", "--all"]);
+    let ids: Vec<&str> = all["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["session_id"].as_str().unwrap())
+        .collect();
+    assert!(ids.contains(&"DESK/codex-ccddeeff"), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.contains("/claude-ccddeeff")), "{ids:?}");
+}
+
 #[test]
 fn every_recorded_session_is_one_session() {
     let server = server();
