@@ -48,9 +48,13 @@ pub fn append_line(disk: &dyn Disk, text: &str) -> Result<(), AppendError> {
     if text.len() >= LINE_BYTES_MAX {
         return Err(AppendError::TooLong);
     }
-    // Not got in time: go on without. See reliability 5.6.
-    let _lock = disk.lock(LOCK, Share::Shared, LOCK_WAIT)?;
+    let mut lock = None;
     for _ in 0..TRIES {
+        // Not got in time: go on without, see reliability 5.6. Where the file was replaced meanwhile, it
+        // was probably a rewrite of ours, and the lock is what keeps the next one away.
+        if lock.is_none() {
+            lock = disk.lock(LOCK, Share::Shared, LOCK_WAIT)?;
+        }
         let file = disk.open_append(QUEUE)?;
         check_bounds(disk, file.as_ref(), text.len() as u64)?;
         write_whole(file.as_ref(), text)?;
