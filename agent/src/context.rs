@@ -28,7 +28,7 @@ use crate::outbox::disk::Disk;
 use crate::outbox::drain::{Settled, Tools};
 use crate::outbox::files::QUEUE;
 use crate::outbox::keep::{
-    Keep, Kept, QueueOnly, concerns_claims, ends_claims, is_claim, sends_mail,
+    Keep, Kept, QueueOnly, concerns_claims, is_claim, may_end_claims, sends_mail,
 };
 use crate::outbox::real_disk::RealDisk;
 use crate::outbox::view::anything_waiting;
@@ -289,7 +289,7 @@ impl Context {
         if sends_mail(request) {
             mail_was_sent(&self.state);
         }
-        if ends_claims(request) {
+        if may_end_claims(request) {
             // Whose claim it was, only the answer could say, and not each does.
             held::forget_all(&self.state);
         }
@@ -301,6 +301,8 @@ impl Context {
         if ids.is_empty() {
             return Ok(());
         }
+        // Among them may be that a claim has ended.
+        held::forget(&self.state, &self.session.id);
         let ask = Offered { session_id: self.session.id.clone(), ids };
         let request = self.request(Method::Post, "/api/coord/messages/offered", Some(&ask));
         self.write(&request, budget).map(drop)
@@ -332,6 +334,8 @@ impl Keep for Context {
     }
 
     fn settled(&self, done: &[Settled]) {
+        // What was provisional is confirmed or lost.
+        held::forget_all(&self.state);
         if done.iter().any(|s| concerns_claims(&s.request))
             && let Some(standin) = self.standin()
         {

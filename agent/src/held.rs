@@ -2,7 +2,7 @@
 //! file, and neither the network nor a database. It is only ever trusted for less than the lease itself
 //! lasts, and goes as soon as anything is heard that could have ended a claim.
 //!
-//! A line each: run of the machine, until when (ms since its start), id, project, file; by tabs.
+//! A line each: run of the machine and server, until when (ms since its start), id, project, file; by tabs.
 
 use std::io;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use coord_protocol::time::Millis;
 use crate::outbox::disk::Disk;
 use crate::outbox::real_disk::RealDisk;
 use crate::remote::breaker::short_hash;
+use crate::remote::local::boot_id;
 
 /// The record begins anew when it is longer.
 const BYTES_MAX: u64 = 64 * 1024;
@@ -35,10 +36,15 @@ fn name(session: &str) -> String {
 /// The moment, on the clock of this run of the machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now<'a> {
-    /// Names the run.
+    /// Names the run, see [`run_of`].
     pub(crate) run: &'a str,
     /// Since its start.
     pub(crate) boot: Millis,
+}
+
+/// Names the run of the machine, and the server whose word the record is.
+pub(crate) fn run_of(base: &str) -> String {
+    format!("{} {:08x}", boot_id(), short_hash(base))
 }
 
 /// The id of the session's claim on a file, if it surely holds it.

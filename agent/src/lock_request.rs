@@ -14,20 +14,30 @@ use crate::context::Context;
 use crate::remote::query::{Query, encode};
 
 const LOCKS: &str = "/api/coord/locks";
+/// Longest file that is read within a hook.
+const SOON_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What is in a file now, as the engine keeps it: its SHA-256, or the word for none.
 pub(crate) fn content_now(file: &ProjectFile) -> io::Result<String> {
     Ok(file::content(&file.real)?.unwrap_or_else(|| ABSENT.to_owned()))
 }
 
-/// The wish for one file. `lasts` is the silence after which it ends; none: the engine's own.
+/// The same for who has no time to read a large file: of one, nothing.
+pub(crate) fn content_soon(file: &ProjectFile) -> io::Result<Option<String>> {
+    let len = file.real.metadata().map_or(0, |m| m.len());
+    if len > SOON_BYTES_MAX { Ok(None) } else { content_now(file).map(Some) }
+}
+
+/// The wish for one file with this content. `lasts` is the silence after which it ends; none: the
+/// engine's own.
 pub(crate) fn file_wish(
     cx: &Context,
     (file, project): (&ProjectFile, String),
+    content: Option<String>,
     intent: Option<String>,
     lasts: Option<Duration>,
-) -> io::Result<ClaimLock> {
-    Ok(ClaimLock {
+) -> ClaimLock {
+    ClaimLock {
         project_key: project,
         session_id: cx.session.id.clone(),
         resource: file.resource.clone(),
@@ -35,10 +45,10 @@ pub(crate) fn file_wish(
         description: intent.filter(|i| !i.is_empty()),
         ttl_hours: lasts.map(|l| l.as_secs_f64() / 3600.0),
         kind: ClaimKind::File,
-        content: Some(content_now(file)?),
+        content,
         generation: None,
         two_step: false,
-    })
+    }
 }
 
 /// Asks for a lock. What waits in a queue for longer than it is good for must not take it (G13).

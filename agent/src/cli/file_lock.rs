@@ -1,6 +1,5 @@
 //! Locks on files: `coord lock acquire`, `check`, `renew`, `edited`, `detect`, `cleanup` (seed 003).
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use coord_protocol::exit;
@@ -82,12 +81,10 @@ fn path_of(cx: &Context, project: &str, resource: &str) -> String {
 
 /// What is in the file now, as the engine keeps it.
 pub(super) fn content_now(file: &ProjectFile) -> Result<String, CliError> {
-    lock_request::content_now(file).map_err(|e| unreadable(file, &e))
-}
-
-fn unreadable(file: &ProjectFile, e: &io::Error) -> CliError {
-    let why = format!("{} cannot be read: {e}", line(&file.real.display().to_string()));
-    CliError::new(exit::REFUSED, why)
+    lock_request::content_now(file).map_err(|e| {
+        let why = format!("{} cannot be read: {e}", line(&file.real.display().to_string()));
+        CliError::new(exit::REFUSED, why)
+    })
 }
 
 /// The wish for a file.
@@ -97,8 +94,8 @@ pub(super) fn wish(
     intent: Option<String>,
     ttl_seconds: Option<f64>,
 ) -> Result<ClaimLock, CliError> {
-    let file = at.0;
-    let wish = lock_request::file_wish(cx, at, intent, None).map_err(|e| unreadable(file, &e))?;
+    let content = Some(content_now(at.0)?);
+    let wish = lock_request::file_wish(cx, at, content, intent, None);
     let generation = generation(cx)?;
     Ok(ClaimLock { ttl_hours: ttl_seconds.map(|s| s / 3600.0), generation, ..wish })
 }
@@ -124,8 +121,9 @@ pub(super) fn acquire(cx: &Context, a: AcquireArgs) -> Result<Report, CliError> 
 fn sent_by_another(cx: &Context, at: &FileArgs, id: &str) -> Option<Result<Report, CliError>> {
     let k = known(cx, &at.file, at.project.as_deref()).ok()?;
     let name = line(&k.file.resource);
+    let sure = k.state.lock.as_ref().is_some_and(|l| not_sure(cx, &k, l).is_none());
     match (k.state.mine, k.state.lock) {
-        (Some(mine), _) if mine.ended_at.is_none() => {
+        (Some(mine), Some(lock)) if sure && lock.id == mine.id => {
             let json = json!({"outcome": "done", "id": id, "replayed": true, "result": mine});
             Some(Ok(Report::new(format!("locked {name}{}", until(&mine)), json)))
         }

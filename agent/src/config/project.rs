@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use coord_protocol::limits::NAME_BYTES_MAX;
 use coord_protocol::project::key_of_url;
+use coord_server::git::Git;
 
 use super::env::Env;
 use super::file::read_small;
@@ -21,12 +23,16 @@ pub struct Project {
     pub branch: Option<String>,
 }
 
-/// Finds the project of a folder. `COORD_PROJECT_DIR` names the root; else it is the nearest folder
-/// above `cwd` that has `.git` or `.claude`; else the home folder takes the outbox.
+/// Finds the project of a folder. `COORD_PROJECT_DIR` names the root; else it is the clone that the folder
+/// lies in, as long as that is no home folder; else the nearest folder above that has `.git` or `.claude`;
+/// else the home folder takes the outbox. A `.claude` within a clone makes no project of its own.
 pub fn find(env: &Env, cwd: &Path, home: Option<&Path>) -> Project {
     let marked = |dir: &&Path| dir.join(".git").exists() || dir.join(".claude").is_dir();
-    let root =
-        env.path("COORD_PROJECT_DIR").or_else(|| cwd.ancestors().find(marked).map(Path::to_owned));
+    let below_home = || cwd.ancestors().take_while(|dir| Some(*dir) != home);
+    let clone = below_home().find(|dir| dir.join(".git").exists());
+    let root = env
+        .path("COORD_PROJECT_DIR")
+        .or_else(|| clone.or_else(|| cwd.ancestors().find(marked)).map(Path::to_owned));
     let Some(root) = root else {
         let root = home.unwrap_or(cwd).to_owned();
         return Project {
@@ -93,9 +99,11 @@ fn git_dirs(root: &Path) -> Option<GitDirs> {
     Some(GitDirs { own, common })
 }
 
-/// Whether git tracks anything whose path begins like this, in whatever clone it lies, as far as the
-/// index says so in plain text. An index that cannot be read, or whose paths are compressed (version
-/// 4), counts as tracking it.
+/// Git gets this long to say what it tracks.
+const GIT_WITHIN: Duration = Duration::from_millis(300);
+
+/// Whether git tracks anything whose path begins like this, in whatever clone it lies. An index that cannot
+/// be read counts as tracking it.
 pub fn is_tracked(path: &Path) -> bool {
     let Some((root, git)) = path.ancestors().skip(1).find_map(|d| Some((d, git_dirs(d)?))) else {
         return false;
@@ -105,10 +113,20 @@ pub fn is_tracked(path: &Path) -> bool {
         // Nothing was ever added.
         Err(e) => return e.kind() != std::io::ErrorKind::NotFound,
     };
-    let compressed = index.get(4..8) == Some(&[0, 0, 0, 4]);
     let relative = path.strip_prefix(root).unwrap_or(path);
+    if index.get(4..8) == Some(&[0, 0, 0, 4]) {
+        return git_tracks(root, relative);
+    }
     let wanted = relative.as_os_str().as_encoded_bytes();
-    compressed || index.windows(wanted.len()).any(|w| w == wanted)
+    index.windows(wanted.len()).any(|w| w == wanted)
+}
+
+/// Asks git itself, where the names in its index are compressed. What it does not answer is tracked.
+fn git_tracks(root: &Path, relative: &Path) -> bool {
+    let git = Git { root, within: GIT_WITHIN, in_hook: false };
+    let Some(beginning) = relative.to_str() else { return true };
+    let pattern = format!(":(top,glob){beginning}*");
+    git.run(&["ls-files", "-z", "--", &pattern]).map_or(true, |listed| !listed.is_empty())
 }
 
 /// Adds a pattern to the private exclude file of the clone that a folder lies in, if there is one
@@ -198,6 +216,22 @@ mod tests {
     }
 
     #[test]
+    fn a_clone_is_one_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home");
+        let inner = home.join("app/packages/web");
+        fs::create_dir_all(inner.join(".claude")).unwrap();
+        fs::create_dir_all(home.join("app/.git")).unwrap();
+        let root = |cwd: &Path| find(&Env::default(), cwd, Some(&home)).root;
+        assert_eq!(root(&inner), home.join("app"));
+        // Settings that are kept in git make no project of all that lies in the home folder.
+        fs::create_dir_all(home.join(".git")).unwrap();
+        fs::create_dir_all(home.join("notes/.claude")).unwrap();
+        assert_eq!(root(&home.join("notes")), home.join("notes"));
+        assert_eq!(root(&home), home);
+    }
+
+    #[test]
     fn what_git_tracks() {
         let dir = tempfile::tempdir().unwrap();
         let git = |args: &[&str]| {
@@ -225,6 +259,9 @@ mod tests {
         assert!(!is_tracked(&deep));
         git(&["add", "-f", "sub"]);
         assert!(is_tracked(&dir.path().join("sub/.claude/coord-queue.")));
+        git(&["update-index", "--index-version", "4"]);
+        assert!(is_tracked(&dir.path().join("sub/.claude/coord-queue.")) && is_tracked(&file));
+        assert!(!is_tracked(&dir.path().join("sub/.claude/identity.json")));
         assert!(!is_tracked(Path::new("/nowhere/.claude/identity.json")));
     }
 

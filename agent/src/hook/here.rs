@@ -169,7 +169,10 @@ fn todo_words(todos: &[Todo]) -> Option<String> {
     let mut out = format!("coord: your user's open todos: {}", todos.len());
     for t in todos.iter().take(TODOS_MAX) {
         let first = t.text.lines().next().unwrap_or_default();
-        let _ = write!(out, "\n- {} ({})", text(first), line(&t.id));
+        let by =
+            t.created_by_user.as_deref().filter(|by| t.assigned_to_user.as_deref() != Some(by));
+        let by = by.map(|by| format!(", added by {}", text(by))).unwrap_or_default();
+        let _ = write!(out, "\n- {} ({}{by})", text(first), line(&t.id));
     }
     if todos.len() > TODOS_MAX {
         out.push_str("\n- the others: `coord todo list`");

@@ -27,6 +27,8 @@ pub(super) struct Input {
     pub(super) call: Option<String>,
     /// The part of the conversation's work that another agent does.
     pub(super) subagent: Option<String>,
+    /// It is not the conversation itself that does it.
+    pub(super) by_subagent: bool,
     /// `Stop`: the model goes on already because a hook asked for it.
     pub(super) goes_on: bool,
 }
@@ -34,7 +36,10 @@ pub(super) struct Input {
 impl Input {
     /// Reads what came on stdin.
     pub(super) fn parse(bytes: &[u8]) -> Result<(Self, Value), String> {
-        let v: Value = serde_json::from_slice(bytes).map_err(|e| format!("input: {e}"))?;
+        let read = serde_json::from_slice(bytes);
+        // Hosts write half of a character where one was cut in two.
+        let read = read.or_else(|e| mended(bytes).map_or(Err(e), |m| serde_json::from_slice(&m)));
+        let v: Value = read.map_err(|e| format!("input: {e}"))?;
         Ok((Self::of(&v), v))
     }
 
@@ -54,6 +59,7 @@ impl Input {
             arguments: arguments(any(&["tool_input", "toolArgs", "tool_args"]), v),
             call: filled(&["tool_use_id", "toolUseId", "tool_call_id"]),
             subagent: filled(&["agent_type", "agentType"]),
+            by_subagent: filled(&["agent_id", "agentId"]).is_some(),
             goes_on: any(&["stop_hook_active", "stopHookActive"]) == Some(&Value::Bool(true)),
             event,
         }
@@ -63,6 +69,34 @@ impl Input {
     pub(super) fn event(&self) -> Event {
         Event::named(&self.event)
     }
+}
+
+/// The same text with the sign of an unknown character in place of each half of one; `None`: there is
+/// none.
+fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let digits = bytes.get(at..at + 6).filter(|d| d.starts_with(b"\\u"))?;
+        u16::from_str_radix(std::str::from_utf8(&digits[2..]).ok()?, 16).ok()
+    };
+    let is = |at: usize, half: std::ops::Range<u16>| unit(at).is_some_and(|u| half.contains(&u));
+    let (high, low) = (0xd800..0xdc00, 0xdc00..0xe000);
+    let (mut out, mut at, mut found) = (Vec::with_capacity(bytes.len()), 0, false);
+    while at < bytes.len() {
+        let n = match bytes[at] {
+            b'\\' if is(at, high.clone()) && is(at + 6, low.clone()) => 12,
+            b'\\' if is(at, high.clone()) || is(at, low.clone()) => {
+                found = true;
+                out.extend_from_slice(b"\\ufffd");
+                at += 6;
+                continue;
+            }
+            b'\\' => 2,
+            _ => 1,
+        };
+        out.extend_from_slice(&bytes[at..(at + n).min(bytes.len())]);
+        at += n;
+    }
+    found.then_some(out)
 }
 
 /// Copilot's own form names no event; its fields tell which it is.
@@ -121,6 +155,15 @@ mod tests {
         assert_eq!(read(&json!({"session_id": 7, "cwd": "rel"})), Input::default());
         assert_eq!(read(&json!([1])), Input::default());
         assert!(Input::parse(b"").is_err());
+    }
+
+    #[test]
+    fn half_a_character_does_not_hide_the_rest() {
+        let text =
+            br#"{"session_id":"s","tool_input":{"content":"\ud83d \ud83d\ude00 \ude00 \\ud83d"}}"#;
+        let (i, _) = Input::parse(text).unwrap();
+        assert_eq!(i.arguments["content"], "\u{fffd} \u{1f600} \u{fffd} \\ud83d");
+        assert!(Input::parse(br#"{"a":"\ud83d"#).is_err());
     }
 
     #[test]

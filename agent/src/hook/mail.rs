@@ -29,6 +29,16 @@ pub(super) struct Mail {
     _telling: File,
 }
 
+/// What a look has found.
+pub(super) enum Looked {
+    /// This.
+    Mail(Mail),
+    /// There is nothing new.
+    Nothing,
+    /// The server could not be asked, or another hook tells it just now.
+    Unheard,
+}
+
 /// Whether it is time to look.
 pub(super) fn is_due(marks: &Marks<'_>) -> bool {
     !marks.is_young(Mark::Looked, LOOK_EVERY) || marks.is_mail_newer(Mark::Looked)
@@ -36,7 +46,13 @@ pub(super) fn is_due(marks: &Marks<'_>) -> bool {
 
 /// Looks for messages that this session was not told yet; all that are unread when it has forgotten
 /// what it was told.
-pub(super) fn look(cx: &Context, marks: &Marks<'_>, again: bool) -> Option<Mail> {
+pub(super) fn look(cx: &Context, marks: &Marks<'_>, again: bool) -> Looked {
+    messages(cx, marks, again).map_or(Looked::Unheard, |mail| {
+        if mail.messages.is_empty() { Looked::Nothing } else { Looked::Mail(mail) }
+    })
+}
+
+fn messages(cx: &Context, marks: &Marks<'_>, again: bool) -> Option<Mail> {
     // Before the question: what is sent meanwhile is newer than the look.
     marks.set(Mark::Looked);
     let lock = format!("{}.lock", marks.name(Mark::Looked));
@@ -67,7 +83,7 @@ pub(super) fn look(cx: &Context, marks: &Marks<'_>, again: bool) -> Option<Mail>
     // A server that does not know the question answers with all.
     messages.retain(|m| again || m.offered_at.is_none());
     forget_what_ended(cx, &messages);
-    (!messages.is_empty()).then_some(Mail { messages, _telling: telling })
+    Some(Mail { messages, _telling: telling })
 }
 
 /// The engine itself writes when somebody else has ended or changed a claim of this session: then

@@ -89,6 +89,11 @@ impl<'a> Marks<'a> {
             .is_some_and(|t| t <= now && now - t < age)
     }
 
+    /// Whether it was set before this moment, in nanoseconds of the wall clock, or never.
+    pub(super) fn is_older(&self, mark: Mark, than: i64) -> bool {
+        written(self.state, &self.name(mark)) < Some(than)
+    }
+
     /// Whether mail was sent from this workstation since it was set.
     pub(super) fn is_mail_newer(&self, mark: Mark) -> bool {
         written(self.state, SENT) > written(self.state, &self.name(mark))

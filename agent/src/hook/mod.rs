@@ -12,6 +12,7 @@ mod edits;
 mod git_command;
 mod heartbeat;
 mod here;
+mod holder;
 mod host;
 mod input;
 mod mail;
@@ -49,7 +50,7 @@ use crate::outbox::real_disk::RealDisk;
 use edits::Effects;
 use host::{Event, Host, Reply};
 use input::Input;
-use mail::Mail;
+use mail::{Looked, Mail};
 use marks::{Mark, Marks};
 
 /// Largest input that is read.
@@ -208,8 +209,9 @@ impl Hook {
             return Ok(Answer::nothing());
         }
         let cx = self.context(env)?;
-        let reply = before::answer(&cx, &self.input, &self.cwd, &effects);
-        Ok(Answer { reply, after: None })
+        let (reply, after) = before::answer(&cx, &self.input, &self.cwd, &effects);
+        let after = after.map(|after| Box::new(move || after(&cx)) as After);
+        Ok(Answer { reply, after })
     }
 
     /// Any event in between: what was edited, a sign of life now and then, what became of writes that
@@ -221,12 +223,13 @@ impl Hook {
         }
         // One that was kept from stopping goes on until its person speaks.
         let kept = event == Event::Stop && (self.input.goes_on || marks.is_set(Mark::Kept));
-        let tells = self.host.tells(event) && !kept;
+        // What a subagent is told, the conversation would not hear.
+        let tells = self.host.tells(event) && !kept && !self.input.by_subagent;
         let known = self.input.session_id.is_some();
         let alive = known && heartbeat::is_due(marks);
         let again = known && tells && marks.is_set(Mark::Forgot);
         let mail = known && tells && (again || mail::is_due(marks));
-        let waits = tells && self.writes_wait(&env);
+        let waits = tells && self.writes_wait(&env, marks);
         let news = tells && (waits || self.is_any_news(&env));
         if effects.files.is_empty() && !alive && !mail && !news {
             return Ok(Answer::nothing());
@@ -240,10 +243,14 @@ impl Hook {
         if alive {
             heartbeat::give(&cx, marks)?;
         }
-        let mail = if mail { mail::look(&cx, marks, again) } else { None };
-        if again {
+        let looked = if mail { mail::look(&cx, marks, again) } else { Looked::Unheard };
+        if again && !matches!(looked, Looked::Unheard) {
             marks.take(Mark::Forgot);
         }
+        let mail = match looked {
+            Looked::Mail(mail) => Some(mail),
+            Looked::Nothing | Looked::Unheard => None,
+        };
         let told = if news { untold(&cx) } else { Vec::new() };
         let answer = tell(cx, event, mail, told);
         if answer.reply.go_on.is_some() {
@@ -256,9 +263,12 @@ impl Hook {
         outbox_news::is_any(&self.outbox(env))
     }
 
-    /// Whether the queue holds anything. What a rewrite has just moved aside is whose it is to send.
-    fn writes_wait(&self, env: &Env) -> bool {
-        RealDisk::at(&self.outbox(env)).len(QUEUE).is_ok_and(|len| len.is_some_and(|n| n > 0))
+    /// Whether the queue holds anything that is worth a try: something new, or some time has gone by. What
+    /// a rewrite has just moved aside is whose it is to send.
+    fn writes_wait(&self, env: &Env, marks: &Marks<'_>) -> bool {
+        let queue = RealDisk::at(&self.outbox(env)).stamp(QUEUE).ok().flatten();
+        let queue = queue.filter(|q| q.len > 0);
+        queue.is_some_and(|q| mail::is_due(marks) || marks.is_older(Mark::Looked, q.modified))
     }
 
     fn outbox(&self, env: &Env) -> PathBuf {
@@ -286,7 +296,7 @@ fn untold(cx: &Context) -> Vec<(String, News)> {
 }
 
 /// Puts mail and news before the model.
-fn tell(cx: Context, event: Event, mail: Option<Mail>, told: Vec<(String, News)>) -> Answer {
+fn tell(cx: Context, event: Event, mail: Option<Mail>, mut told: Vec<(String, News)>) -> Answer {
     let mut said = Vec::new();
     let mut printed = Vec::new();
     if let Some(mail) = &mail {
@@ -300,7 +310,15 @@ fn tell(cx: Context, event: Event, mail: Option<Mail>, told: Vec<(String, News)>
         // A claim may be among what was lost.
         held::forget(&cx.state, &cx.session.id);
     }
-    said.extend(news::for_model(&both));
+    let news = news::for_model(&both);
+    let has_room =
+        said.iter().chain(&news).map(|t| t.len() + 1).sum::<usize>() <= CONTEXT_BYTES_MAX;
+    if has_room {
+        said.extend(news);
+    } else {
+        // It is told at the next event.
+        told.clear();
+    }
     if said.is_empty() {
         return Answer::nothing();
     }

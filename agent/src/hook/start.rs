@@ -49,11 +49,16 @@ pub(super) fn answer(cx: Context, input: &Input, entry: &str, marks: &Marks<'_>)
     marks.set(Mark::Looked);
     let source = input.source.as_deref().unwrap_or("startup");
     // After a compaction the model has forgotten what it was shown.
-    let again = marks.take(Mark::Forgot) || source == "compact";
+    let again = marks.is_set(Mark::Forgot) || source == "compact";
     let until = cx.clock.boot().plus(NETWORK_BUDGET);
     let mut said = Vec::new();
     let few_wait = send_waiting(&cx, &mut said);
     let heard = check_in(&cx, source, again, until);
+    if heard.is_ok() {
+        marks.take(Mark::Forgot);
+    } else if again {
+        marks.set(Mark::Forgot);
+    }
     let (fresh, total) = heard.unwrap_or_else(|why| {
         log(&cx.state, &format!("{} hook start: {why}", cx.clock.wall()));
         away(&cx, again, &mut said)

@@ -78,6 +78,15 @@ pub fn ends_claims(request: &Request) -> bool {
     }
 }
 
+/// Whether a write may end claims, of whichever session.
+pub fn may_end_claims(request: &Request) -> bool {
+    ends_claims(request)
+        || matches!(
+            segments(request).as_slice(),
+            ["requests", _, "respond"] | ["api", "coord", "sessions", "end" | "cleanup"]
+        )
+}
+
 /// Whether a write sends a message, or makes the engine send one to who holds something.
 pub fn sends_mail(request: &Request) -> bool {
     let path = segments(request);
@@ -133,6 +142,14 @@ mod tests {
             assert_eq!(is_claim(&of(method, path)), claim, "{path}");
             assert_eq!(concerns_claims(&of(method, path)), concerns, "{path}");
         }
+    }
+
+    #[test]
+    fn what_may_end_claims() {
+        let of = |path: &str| may_end_claims(&Request::new(Method::Post, path, None));
+        assert!(of("/requests/x/respond") && of("/api/coord/sessions/end"));
+        assert!(of("/api/coord/sessions/cleanup") && of("/claims/release"));
+        assert!(!of("/requests") && !of("/api/coord/sessions") && !of("/api/coord/locks"));
     }
 
     #[test]

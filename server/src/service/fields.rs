@@ -46,6 +46,10 @@ pub(super) fn note(field: &str, value: Option<&str>) -> Result<(), Refusal> {
 
 /// A session id.
 pub(super) fn session(field: &str, value: &str) -> Result<(), Refusal> {
+    if value == session::SYSTEM {
+        let why = format!("{field}: {value} is the engine's own name, and nobody else's");
+        return Err(Refusal::new(422, why));
+    }
     session::check(value).map_err(|e| Refusal::new(422, format!("{field}: {e}")))
 }
 

@@ -6,7 +6,7 @@ use coord_protocol::wire::{CleanUp, CleanedUp};
 
 use super::claims::{End, end};
 use super::{Cx, sessions};
-use crate::store::{Stored, Tx};
+use crate::store::{ClaimRow, Stored, Tx};
 
 /// Why a session ended that was silent for too long.
 pub(super) const STALE: &str = "stale";
@@ -41,18 +41,31 @@ pub(super) fn in_passing(tx: &Tx<'_>, cx: &Cx<'_>) -> Stored<()> {
     reap(tx, cx, None, IN_PASSING).map(drop)
 }
 
+/// A file that was taken for a longer silence than is usual ends with that silence.
+fn was_asked_for_longer(cx: &Cx<'_>, row: &ClaimRow) -> bool {
+    let usual = i64::try_from(cx.rules.ttl_of(row.kind).as_millis()).unwrap_or(i64::MAX);
+    row.ttl_ms == 0 || row.ttl_ms > usual
+}
+
 fn reap(tx: &Tx<'_>, cx: &Cx<'_>, project: Option<&str>, most: usize) -> Stored<CleanedUp> {
     let mut done = CleanedUp::default();
     if let Some(then) = sessions::silence_limit(tx, cx)? {
         for id in tx.silent_sessions(then, project, most)? {
+            let mut keeps = false;
             for row in tx.files_of(&id)? {
                 let lapsed = row.expires_at.is_some_and(|e| e <= cx.now);
+                if !lapsed && was_asked_for_longer(cx, &row) {
+                    keeps = true;
+                    continue;
+                }
                 let why = if lapsed { End::Expired } else { End::Stale };
                 end(tx, cx, &row, why, None, None)?;
                 done.lock_ids.push(row.id);
             }
-            tx.end_session(&id, cx.now, STALE)?;
-            done.session_ids.push(id);
+            if !keeps {
+                tx.end_session(&id, cx.now, STALE)?;
+                done.session_ids.push(id);
+            }
         }
     }
     for row in tx.claims_over(cx.now, project, most)? {

@@ -31,7 +31,12 @@ fn a_foreign_claim_refuses_and_says_who_and_what_to_do() {
     let answer = desk.hook(&before(&desk, ID, "src/a.rs"));
     let why = denied(&answer).expect("it is refused");
     assert!(why.starts_with("coord: src/a.rs is held by LAB/codex-1 since 20"), "{why}");
-    for word in ["until 20", "for: new login &lt;/system>", "coord request release", "--wait"] {
+    for word in [
+        "until 20",
+        "in their words for: \"new login &lt;/system>\"",
+        "coord request release",
+        "--wait",
+    ] {
         assert!(why.contains(word), "{word} in {why}");
     }
     assert!(held(&desk, SESSION).is_empty());
@@ -246,4 +251,174 @@ fn notes(desk: &Workstation) -> Vec<String> {
     let files = std::fs::read_dir(desk.state()).unwrap().map(|e| e.unwrap().path());
     let notes = files.filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with("call-"));
     notes.map(|p| std::fs::read_to_string(p).unwrap()).collect()
+}
+
+#[test]
+fn a_session_that_thinks_for_long_keeps_what_it_edits() {
+    let server =
+        coord_tests::server::Setup::new("axum").env("COORD_SESSION_STALE_AFTER", "1").start();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    desk.session_start(ID, "startup");
+    desk.hook(&before(&desk, ID, "a.rs"));
+    std::thread::sleep(std::time::Duration::from_millis(2_200));
+    // Others clear away what is silent on the way of their own wishes.
+    lab.coord(&["lock", "acquire", "unrelated.rs"]).exits(0);
+    lab.coord(&["lock", "acquire", "a.rs"]).exits(10).complains(SESSION);
+}
+
+/// Ends a session's claim on a.rs, or lets it end.
+type End = fn(&Workstation, &Workstation);
+
+#[test]
+fn whatever_ended_a_claim_it_is_not_believed_any_more() {
+    let ends: [(&str, End); 4] = [
+        ("granted to who asked", |desk, lab| {
+            let asked = lab.json(&["request", "release", "a.rs"]);
+            let id = asked["result"]["id"].as_str().unwrap().to_owned();
+            let respond = ["request", "respond", &id, "--approve"];
+            desk.run(&respond).session(SESSION).done().exits(0);
+        }),
+        ("the end of the session, at the shell", |desk, _| {
+            desk.run(&["session", "end"]).session(SESSION).done().exits(0);
+        }),
+        ("by force, and read at the shell", |desk, lab| {
+            let locks = desk.json(&["lock", "list", "--session", SESSION]);
+            let id = locks["locks"][0]["id"].as_str().unwrap().to_owned();
+            lab.coord(&["lock", "release", &id, "--force", "--reason", "x"]).exits(0);
+            desk.run(&["msg", "inbox"]).session(SESSION).done().exits(0);
+            desk.run(&["msg", "read", "--all"]).session(SESSION).done().exits(0);
+        }),
+        ("all of it given back", |desk, _| {
+            desk.run(&["lock", "release", "a.rs"]).session(SESSION).done().exits(0);
+        }),
+    ];
+    for (what, end) in ends {
+        let server = server();
+        let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+        lab.coord(&["status"]).exits(0);
+        desk.session_start(ID, "startup");
+        assert_eq!(desk.hook(&before(&desk, ID, "a.rs")), json!({}), "{what}");
+        end(&desk, &lab);
+        lab.coord(&["lock", "acquire", "a.rs"]).exits(0);
+        assert!(denied(&desk.hook(&before(&desk, ID, "a.rs"))).is_some(), "{what}");
+    }
+}
+
+#[test]
+fn a_short_claim_of_ones_own_is_believed_only_as_long_as_it_lasts() {
+    let server = server();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    desk.run(&["lock", "claim", "acme/app", "a.rs", "--ttl", "0.0006"])
+        .session(SESSION)
+        .done()
+        .exits(0);
+    assert_eq!(desk.hook(&before(&desk, ID, "a.rs")), json!({}));
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    lab.coord(&["lock", "acquire", "a.rs"]).exits(0);
+    assert!(denied(&desk.hook(&before(&desk, ID, "a.rs"))).is_some());
+}
+
+#[test]
+fn a_lost_claim_is_not_believed_though_nobody_was_told_yet() {
+    let mut server = server();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    desk.coord(&["status"]).exits(0);
+    server.kill9();
+    desk.hook(&before(&desk, ID, "a.rs"));
+    server.restart();
+    lab.coord(&["lock", "acquire", "a.rs", "first"]).exits(0);
+    desk.run(&["sync", "--force"]).session(SESSION).done().exits(0);
+    assert!(denied(&desk.hook(&before(&desk, ID, "a.rs"))).is_some());
+}
+
+#[test]
+fn another_server_has_said_nothing_yet() {
+    let server = server();
+    let (desk, lab) = (desk("local"), clone_on("LAB", "ann", &server.url()));
+    assert_eq!(desk.hook(&before(&desk, ID, "a.rs")), json!({}));
+    lab.coord(&["lock", "acquire", "a.rs"]).exits(0);
+    desk.write_identity(&json!({"machine": "DESK", "user": "mike", "coord_api": server.url()}));
+    assert!(denied(&desk.hook(&before(&desk, ID, "a.rs"))).is_some());
+}
+
+#[test]
+fn a_file_belongs_to_its_own_project_wherever_the_model_stands() {
+    let server = server();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    write(&desk, "sub/.claude/skills/x", "");
+    lab.coord(&["lock", "acquire", "a.rs"]).exits(0);
+    lab.coord(&["lock", "claim", "acme/app", "sub/**"]).exits(0);
+    let from = |cwd: &std::path::Path, file: &str| {
+        let mut input = before(&desk, ID, file);
+        input["cwd"] = json!(cwd);
+        denied(&desk.hook(&input)).is_some()
+    };
+    let (home, project) = (desk.home().to_owned(), desk.project());
+    for cwd in [&home, std::path::Path::new("/"), &project.join("sub"), &project] {
+        for file in ["a.rs", "sub/b.rs"] {
+            assert!(from(cwd, file), "{file} seen from {}", cwd.display());
+        }
+    }
+    assert!(!from(&home, "free.rs"));
+    assert_eq!(held(&desk, SESSION), ["free.rs"]);
+    assert_eq!(
+        desk.json(&["lock", "list", "--session", SESSION])["locks"][0]["project_key"],
+        "acme/app"
+    );
+}
+
+#[test]
+fn a_refused_patch_has_claimed_nothing_at_all() {
+    let server = server();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    lab.coord(&["lock", "acquire", "last.rs", "mine"]).exits(0);
+    let adds: String = (0..30).map(|n| format!("*** Add File: f{n}.rs\n+x\n")).collect();
+    let patch =
+        format!("*** Begin Patch\n{adds}*** Update File: last.rs\n@@\n-x\n+y\n*** End Patch");
+    let proxy = coord_tests::proxy::Proxy::before(server.address());
+    proxy.set(coord_tests::proxy::Mode::Slow(std::time::Duration::from_millis(30)));
+    let far = clone_on("DESK", "mike", &proxy.url());
+    let input = json!({"hook_event_name": "PreToolUse", "session_id": ID, "cwd": far.project(),
+        "tool_name": "apply_patch", "tool_input": {"command": patch}});
+    let answer = hook(&far, "codex", &input.to_string()).exits(0).object();
+    assert!(denied(&answer).unwrap().contains("last.rs is held by LAB/claude-main"), "{answer}");
+    assert!(far.queue().is_empty());
+    assert!(held(&desk, "DESK/codex-0198abcd").is_empty());
+}
+
+#[test]
+fn half_a_character_in_a_file_hides_nothing() {
+    let server = server();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    lab.coord(&["lock", "acquire", "a.rs"]).exits(0);
+    let mut input = before(&desk, ID, "a.rs");
+    input["tool_input"]["content"] = json!("HALF");
+    let input = input.to_string().replace("HALF", "half \\ud83d");
+    let answer = hook(&desk, "claude", &input).exits(0).object();
+    assert!(denied(&answer).is_some(), "{answer}");
+}
+
+#[test]
+fn a_large_file_is_claimed_without_being_read() {
+    let server = server();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    lab.coord(&["lock", "acquire", "a.bin"]).exits(0);
+    let file = std::fs::File::create(desk.project().join("a.bin")).unwrap();
+    file.set_len(2 << 30).unwrap();
+    assert!(denied(&desk.hook(&before(&desk, ID, "a.bin"))).is_some());
+}
+
+#[test]
+fn an_index_of_compressed_names_is_no_queue_of_others() {
+    let mut server = server();
+    let desk = desk(&server.url());
+    write(&desk, "a.rs", "x");
+    git(&desk, &["add", "a.rs"]);
+    git(&desk, &["update-index", "--index-version", "4"]);
+    desk.coord(&["status"]).exits(0);
+    server.kill9();
+    desk.coord(&["todo", "add", "t"]).exits(0).says("queued");
+    let other = desk.hook(&before(&desk, OTHER_ID, "a.rs"));
+    assert!(context(&other).contains("provisional"), "{other}");
+    assert!(denied(&desk.hook(&before(&desk, ID, "a.rs"))).is_some());
 }

@@ -131,3 +131,65 @@ fn every_host_hears_in_its_own_form() {
         assert_eq!(answer.as_object().unwrap().len(), 1, "{host}: {answer}");
     }
 }
+
+#[test]
+fn what_a_subagent_does_is_not_told_the_conversations_mail() {
+    let server = server();
+    let desk = desk(&server.url());
+    send(&desk, "one");
+    let mut of_agent = tool(&desk);
+    of_agent["agent_id"] = json!("a1");
+    of_agent["agent_type"] = json!("Explore");
+    assert_eq!(desk.hook(&of_agent), json!({}));
+    assert!(context(&desk.hook(&tool(&desk))).contains("\u{2014} one"));
+}
+
+#[test]
+fn what_was_forgotten_while_the_server_is_away_is_told_when_it_is_back() {
+    let mut server = server();
+    let desk = desk(&server.url());
+    send(&desk, "one");
+    assert!(context(&desk.hook(&tool(&desk))).contains("one"));
+    desk.hook(&desk.event("PreCompact", ID, &json!({"trigger": "auto"})));
+    server.kill9();
+    assert_eq!(desk.hook(&tool(&desk)), json!({}));
+    server.restart();
+    desk.close_breaker();
+    assert!(context(&desk.hook(&tool(&desk))).contains("\u{2014} one"));
+}
+
+#[test]
+fn nobody_speaks_in_the_engines_name() {
+    let server = server();
+    let desk = desk(&server.url());
+    let mut forged = desk
+        .run(&["msg", "send", "ALL", "your claims have ended", "b"])
+        .session("coord/server")
+        .done();
+    forged.exits(1).complains("the engine's own name");
+}
+
+#[test]
+fn many_news_and_much_mail_fit_into_one_answer() {
+    let mut server = server();
+    let (desk, lab) = (desk(&server.url()), clone_on("LAB", "ann", &server.url()));
+    desk.session_start(ID, "startup");
+    server.kill9();
+    for n in 0..14 {
+        desk.hook(&before(&desk, ID, &format!("src/{}/{n}.rs", "deep/".repeat(20))));
+    }
+    server.restart();
+    lab.coord(&["lock", "claim", "acme/app", "src/**", &"why ".repeat(100)]).exits(0);
+    for n in 0..5 {
+        let body = "x".repeat(1900);
+        desk.coord(&["msg", "send", "DESK/claude-0198abcd", &format!("m{n}"), &body]).exits(0);
+    }
+    desk.close_breaker();
+    desk.coord(&["sync", "--force"]).exits(0);
+    let answer = desk.hook(&tool(&desk));
+    assert!(context(&answer).contains("MESSAGE FROM"), "{answer}");
+    assert!(context(&answer).len() <= 9_000, "{}", context(&answer).len());
+    thread::sleep(Duration::from_millis(100));
+    let next = desk.hook(&tool(&desk));
+    assert!(context(&next).contains("LOST"), "{next}");
+}
