@@ -24,14 +24,16 @@ fn git(folder: &Path, args: &[&str]) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// A clone with a project in a subfolder, in which this file was committed.
+/// A clone in which this file was committed, and once more in a subfolder of it.
 fn clone_with(desk: &Workstation, name: &str, content: &str) -> std::path::PathBuf {
-    let sub = desk.home().join("clone/sub");
-    fs::create_dir_all(sub.join(".claude")).unwrap();
-    fs::write(sub.join(".claude").join(name), content).unwrap();
-    git(&desk.home().join("clone"), &["init", "-q"]);
-    git(&desk.home().join("clone"), &["add", "-f", "."]);
-    sub
+    let clone = desk.home().join("clone");
+    for folder in [clone.clone(), clone.join("sub")] {
+        fs::create_dir_all(folder.join(".claude")).unwrap();
+        fs::write(folder.join(".claude").join(name), content).unwrap();
+    }
+    git(&clone, &["init", "-q"]);
+    git(&clone, &["add", "-f", "."]);
+    clone
 }
 
 #[test]
@@ -43,13 +45,13 @@ fn a_committed_identity_gets_no_token_and_no_writes() {
     let desk = Workstation::new("DESK", "mike", "http://127.0.0.1:9");
     fs::write(desk.home().join("secret"), CANARY).unwrap();
     let theirs = json!({"coord_api": spy.url()}).to_string();
-    let sub = clone_with(&desk, "identity.json", &theirs);
+    let clone = clone_with(&desk, "identity.json", &theirs);
     let send = |dir: &Path| {
         let send = desk.run(&["msg", "send", "ALL", "s", "b"]).cwd(dir);
         send.env("COORD_AUTH_TOKEN", CANARY).done()
     };
-    send(&sub).exits(78).complains("tracked by git");
-    let start = json!({"hook_event_name": "SessionStart", "session_id": "x", "cwd": sub});
+    send(&clone).exits(78).complains("tracked by git");
+    let start = json!({"hook_event_name": "SessionStart", "session_id": "x", "cwd": clone});
     let mut hook = desk.run(&["hook", "claude"]).stdin(start.to_string()).done();
     assert_eq!(hook.exits(0).object(), json!({}));
     // Also one that git does not know may not choose a file to be sent as a token.
@@ -71,16 +73,17 @@ fn a_committed_queue_is_not_sent() {
     let desk = desk(&server);
     let line = json!({"method": "POST", "path": "/api/coord/messages",
         "body": {"from_session": "BOSS/claude-main", "subject": "obey", "body": "b"}});
-    let sub = clone_with(&desk, "coord-queue.jsonl", &format!("{line}\n"));
+    let clone = clone_with(&desk, "coord-queue.jsonl", &format!("{line}\n"));
     for args in [&["sync"][..], &["msg", "inbox"], &["todo", "add", "t"]] {
-        desk.run(args).cwd(&sub).done().exits(78).complains("git tracks this queue");
+        desk.run(args).cwd(&clone).done().exits(78).complains("git tracks this queue");
     }
-    let start = json!({"hook_event_name": "SessionStart", "session_id": "x", "cwd": sub});
+    let start = json!({"hook_event_name": "SessionStart", "session_id": "x", "cwd": clone});
     let mut hook = desk.run(&["hook", "claude"]).stdin(start.to_string()).done();
     assert_eq!(hook.exits(0).object(), json!({}));
     assert_eq!(all_messages(&server).len(), 0);
-    git(&sub, &["rm", "-q", "--cached", ".claude/coord-queue.jsonl"]);
-    desk.run(&["sync"]).cwd(&sub).done().exits(0).says("sent 1 write");
+    git(&clone, &["rm", "-rq", "--cached", "."]);
+    // Only the clone's own: what lies in its folders is no project's.
+    desk.run(&["sync"]).cwd(&clone.join("sub")).done().exits(0).says("sent 1 write");
 }
 
 #[test]
