@@ -365,7 +365,10 @@ fn a_holder_is_asked_and_answers() {
     by(&desk, a, &["request", "respond", &first]).exits(2);
     by(&desk, a, &["request", "respond", &first, "--deny", "--approve"]).exits(2);
     by(&desk, a, &["request", "respond", &first, "--deny", "--note", "soon"]).exits(0);
-    by(&desk, a, &["request", "respond", &first, "--approve"]).exits(0).says("denied before");
+    by(&desk, a, &["request", "respond", &first, "--deny"]).exits(0).says("was denied before");
+    let mut late = by(&desk, a, &["request", "respond", &first, "--approve"]);
+    late.exits(1).complains("was denied before, by BOX/a").complains("coord release ");
+    by(&desk, b, &["claim", "src/auth/db.ts"]).exits(10);
     by(&desk, b, &["request", "show", &first]).exits(0).says("denied by BOX/a").says("soon");
     let second = ask(&[]);
     let coexist = ["--coexist", "src/auth/db.ts"];
