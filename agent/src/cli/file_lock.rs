@@ -7,6 +7,7 @@ use coord_protocol::request::Method;
 use coord_protocol::wire::{ABSENT, ClaimLock, CleanUp, ExtendLock, FileState, Lock};
 use serde_json::{Value, json};
 
+use super::claims::steps::next_steps_for_lock;
 use super::generation::generation;
 use super::lock::claim;
 use super::outbox::take_back;
@@ -102,7 +103,8 @@ pub(super) fn wish(
 
 pub(super) fn acquire(cx: &Context, a: AcquireArgs) -> Result<Report, CliError> {
     let (file, project) = named(cx, &a.at.file, a.at.project.as_deref())?;
-    let report = claim(cx, &wish(cx, (&file, project), a.intent, a.ttl)?, &a.write)?;
+    let report = claim(cx, &wish(cx, (&file, project), a.intent, a.ttl)?, &a.write);
+    let report = report.map_err(|e| next_steps_for_lock(e, &a.at))?;
     if report.json["outcome"] != "queued" {
         return Ok(report);
     }

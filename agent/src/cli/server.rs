@@ -24,14 +24,16 @@ const DATABASE: &str = "coord.db";
 
 #[derive(Debug, Default, Clone, clap::Args)]
 pub(super) struct ServeArgs {
-    /// Address to listen on [env: `COORD_HOST`] [default: 127.0.0.1]
-    #[arg(long)]
+    #[arg(long, help = "Address to listen on [env: COORD_HOST] [default: 127.0.0.1]")]
     host: Option<String>,
-    /// Port; 0 takes a free one [env: `COORD_PORT`] [default: 8080]
-    #[arg(long)]
+    #[arg(long, help = "Port; 0 takes a free one [env: COORD_PORT] [default: 8080]")]
     port: Option<u16>,
-    /// Database file [env: `COORD_DATABASE_PATH`] [default: coord.db in the user's data folder]
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "\
+Database file [env: COORD_DATABASE_PATH] [default: coord.db in the user's data folder]"
+    )]
     database: Option<PathBuf>,
 }
 

@@ -25,8 +25,11 @@ pub(super) enum Verb {
         /// Higher first
         #[arg(long, allow_negative_numbers = true)]
         priority: Option<i64>,
-        /// pending, `in_progress`, blocked, completed or cancelled [default: pending]
-        #[arg(long)]
+        #[arg(
+            long,
+            help = "\
+pending, in_progress, blocked, completed or cancelled [default: pending]"
+        )]
         status: Option<String>,
         /// The session that works on it
         #[arg(long, value_name = "SESSION")]
@@ -38,8 +41,7 @@ pub(super) enum Verb {
     Update {
         /// Its id
         id: String,
-        /// pending, `in_progress`, blocked, completed or cancelled
-        #[arg(long)]
+        #[arg(long, help = "pending, in_progress, blocked, completed or cancelled")]
         status: Option<String>,
         /// New title
         #[arg(long)]

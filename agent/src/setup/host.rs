@@ -20,6 +20,7 @@ pub enum Host {
     /// Gemini CLI.
     Gemini,
     /// `OpenCode`.
+    #[value(help = "OpenCode")]
     Opencode,
 }
 

@@ -2,10 +2,12 @@
 //! objects, elements to the end of lists (Codex trusts a hook by its place), a value where none
 //! is. What is ours is known by the command that it runs.
 
-use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use jsonc_parser::errors::{ParseError, ParseErrorKind};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
+use super::host::Host;
 use super::part::{Damage, Put};
 
 /// Deeper nesting than this is no settings file.
@@ -50,6 +52,25 @@ pub(super) fn take(
     Ok(Some(printed(text, &root)))
 }
 
+/// Refuses what is JSON only with comments or trailing commas, where the file's reader takes neither and
+/// then ignores all of it.
+pub(super) fn strict(text: &str, reader: Host) -> Result<(), Damage> {
+    if is_blank(text) {
+        return Ok(());
+    }
+    // The parser that keeps comments takes them whatever its options say.
+    let text = text.strip_prefix(BOM).unwrap_or(text);
+    let looked = parse_to_ast(text, &CollectOptions::default(), &options(false));
+    let Err(e) = looked else { return Ok(()) };
+    let what = match e.kind() {
+        ParseErrorKind::CommentsNotAllowed => "comments",
+        ParseErrorKind::TrailingCommasNotAllowed => "trailing commas",
+        _ => return Err(damage(&e)),
+    };
+    let why = format!("{} reads no {what} here, and would ignore the file", reader.title());
+    Err(Damage { line: Some(e.line_display()), why })
+}
+
 /// What a text says, for looking at; nothing when it cannot be read.
 pub(super) fn values(text: &str) -> Option<Value> {
     parse(text).ok()?.to_serde_value()
@@ -72,9 +93,17 @@ fn has_comments(children: &[CstNode]) -> bool {
 fn parse(text: &str) -> Result<CstRootNode, Damage> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
     shallow(text)?;
-    let options = ParseOptions {
-        allow_comments: true,
-        allow_trailing_commas: true,
+    CstRootNode::parse(text, &options(true)).map_err(|e| damage(&e))
+}
+
+fn damage(e: &ParseError) -> Damage {
+    Damage { line: Some(e.line_display()), why: e.kind().to_string() }
+}
+
+fn options(leniently: bool) -> ParseOptions {
+    ParseOptions {
+        allow_comments: leniently,
+        allow_trailing_commas: leniently,
         allow_loose_object_property_names: false,
         allow_missing_commas: false,
         allow_single_quoted_strings: false,
@@ -83,9 +112,7 @@ fn parse(text: &str) -> Result<CstRootNode, Damage> {
         allow_bare_decimal_point_numbers: false,
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
-    };
-    CstRootNode::parse(text, &options)
-        .map_err(|e| Damage { line: Some(e.line_display()), why: e.kind().to_string() })
+    }
 }
 
 /// The parser goes down into brackets by recursion.

@@ -80,6 +80,24 @@ fn older_entries_of_ours_are_brought_up_to_date_in_their_places() {
 }
 
 #[test]
+fn a_strict_reader_takes_neither_comments_nor_trailing_commas() {
+    for good in ["", " \n", "{}", "\u{feff}{\"a\": \"// no comment, }\"}\r\n"] {
+        assert_eq!(strict(good, Host::Claude), Ok(()), "{good:?}");
+    }
+    for (text, line, what) in [
+        ("// x\n{}", 1, "comments"),
+        ("{\n \"a\": 1 /* x */\n}", 2, "comments"),
+        ("{}\n\n// x", 3, "comments"),
+        ("{\n \"a\": [1,],\n \"b\": 1\n}", 2, "trailing commas"),
+        ("{\n \"a\": 1,\n}", 2, "trailing commas"),
+    ] {
+        let damage = strict(text, Host::Codex).unwrap_err();
+        assert!(damage.why.starts_with(&format!("Codex CLI reads no {what}")), "{damage}");
+        assert_eq!(damage.line, Some(line), "{text}");
+    }
+}
+
+#[test]
 fn somebody_elses_server_keeps_its_name() {
     let foreign =
         "{\"mcpServers\": {\"coord\": {\"command\": \"npx\", \"args\": [\"coord-mcp\"]}}}";

@@ -1,7 +1,8 @@
-//! What coord puts into a file: five kinds, each with the same two operations. Pure: a text in, a
+//! What coord puts into a file: each kind of it with the same two operations. Pure: a text in, a
 //! text out. Putting twice is putting once, and taking finds what putting left, whatever else
 //! changed around it.
 
+use super::host::Host;
 use super::{block, json, script, table, whole};
 
 /// Something of ours in a file.
@@ -9,6 +10,8 @@ use super::{block, json, script, table, whole};
 pub enum Part {
     /// Entries of this JSON document, merged into the file's own.
     Json(&'static str),
+    /// The same, in a file whose reader takes neither comments nor trailing commas.
+    StrictJson(&'static str, Host),
     /// A table of this TOML document.
     Table(&'static str),
     /// A marked block in Markdown.
@@ -77,6 +80,11 @@ impl Part {
     pub fn put(self, text: Option<&str>) -> Result<Put, Damage> {
         match self {
             Self::Json(template) => json::put(text, template),
+            Self::StrictJson(template, reader) => {
+                let put = json::put(text, template)?;
+                json::strict(text.unwrap_or_default(), reader)?;
+                Ok(put)
+            }
             Self::Table(template) => table::put(text, template),
             Self::Markdown(body) => block::put(text, block::Style::Markdown, body).map(Put::of),
             Self::Ignore(body) => block::put_missing(text, body).map(Put::of),
@@ -89,7 +97,9 @@ impl Part {
     /// came, where that is known, says which empty containers were there.
     pub fn take(self, text: &str, original: Option<&str>) -> Result<Option<String>, Damage> {
         match self {
-            Self::Json(template) => json::take(text, template, original),
+            Self::Json(template) | Self::StrictJson(template, _) => {
+                json::take(text, template, original)
+            }
             Self::Table(_) => table::take(text),
             Self::Markdown(_) => block::take(text, block::Style::Markdown),
             Self::Ignore(_) => block::take(text, block::Style::Hash),

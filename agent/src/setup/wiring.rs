@@ -133,6 +133,9 @@ impl Chosen {
     ];
 }
 
+/// `.mcp.json` of a project, which Claude Code reads and others do, too.
+const SHARED_SERVERS: Part = Part::StrictJson(text::SERVERS, Host::Claude);
+
 /// The parts of one host.
 pub fn of_host(host: Host, scope: Scope, places: &Places, chosen: Chosen) -> Vec<Piece> {
     let user = scope == Scope::User;
@@ -142,7 +145,8 @@ pub fn of_host(host: Host, scope: Scope, places: &Places, chosen: Chosen) -> Vec
         Host::Claude => claude(&mut all, user, places, chosen),
         Host::Codex => {
             let folder = if user { places.codex.clone() } else { root.join(".codex") };
-            all.add(Role::Hooks, folder.join("hooks.json"), Part::Json(text::CODEX_HOOKS));
+            let hooks = Part::StrictJson(text::CODEX_HOOKS, host);
+            all.add(Role::Hooks, folder.join("hooks.json"), hooks);
             all.add(Role::Server, folder.join("config.toml"), Part::Table(text::CODEX_SERVER));
             all.skills(&root.join(".agents/skills"));
             all.instructions(&if user { folder } else { root.clone() }.join("AGENTS.md"));
@@ -158,7 +162,7 @@ pub fn of_host(host: Host, scope: Scope, places: &Places, chosen: Chosen) -> Vec
         Host::Copilot => {
             let hooks = Part::Json(text::COPILOT_HOOKS);
             all.add(Role::Hooks, root.join(".github/hooks/coord.json"), hooks);
-            all.add(Role::Server, root.join(".mcp.json"), Part::Json(text::SERVERS));
+            all.add(Role::Server, root.join(".mcp.json"), SHARED_SERVERS);
             all.instructions(&root.join("AGENTS.md"));
         }
         Host::Cursor => {
@@ -184,14 +188,19 @@ pub fn of_host(host: Host, scope: Scope, places: &Places, chosen: Chosen) -> Vec
 fn claude(all: &mut Parts, user: bool, places: &Places, chosen: Chosen) {
     let root = &places.project;
     let folder = if user { places.claude.clone() } else { root.join(".claude") };
-    let servers = if user { places.claude_state.clone() } else { root.join(".mcp.json") };
+    let (servers, server) = if user {
+        (places.claude_state.clone(), Part::Json(text::SERVERS))
+    } else {
+        (root.join(".mcp.json"), SHARED_SERVERS)
+    };
     let told = match (user, chosen.claude_reads_agents) {
         (true, _) => folder.join("CLAUDE.md"),
         (false, true) => root.join("AGENTS.md"),
         (false, false) => root.join("CLAUDE.md"),
     };
-    all.add(Role::Hooks, folder.join("settings.json"), Part::Json(text::CLAUDE_HOOKS));
-    all.add(Role::Server, servers, Part::Json(text::SERVERS));
+    let hooks = Part::StrictJson(text::CLAUDE_HOOKS, Host::Claude);
+    all.add(Role::Hooks, folder.join("settings.json"), hooks);
+    all.add(Role::Server, servers, server);
     all.skills(&folder.join("skills"));
     all.instructions(&told);
 }

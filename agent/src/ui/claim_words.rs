@@ -56,7 +56,14 @@ pub fn refusal(answer: &Value) -> Option<String> {
 fn in_the_way(c: &ClaimConflict) -> String {
     let theirs = &c.conflicting_claim;
     let verb = if theirs.waiting { "is waited for by" } else { "is held by" };
-    format!("{} {verb} {}", line(&c.your_pattern), holder(theirs))
+    let witness = both_mean(&c.overlap, [&c.your_pattern, &theirs.pattern]);
+    format!("{} {verb} {}{witness}", line(&c.your_pattern), holder(theirs))
+}
+
+/// Why two patterns meet, where neither says it itself.
+pub fn both_mean(overlap: &[String], patterns: [&str; 2]) -> String {
+    let witness = overlap.first().filter(|w| !patterns.contains(&w.as_str()));
+    witness.map(|w| format!("; both mean {}", line(w))).unwrap_or_default()
 }
 
 /// Who holds what until when.
@@ -161,6 +168,14 @@ mod tests {
             refusal(&answer).unwrap(),
             "src/a.ts is held by A/x (src/** [A::b, c]) until 2026-01-01T00:00:00Z: \
              refactoring\\u{1b}[2J; mind"
+        );
+        let mut met = answer.clone();
+        met["conflicts"][0]["your_pattern"] = json!("login.ts");
+        met["conflicts"][0]["overlap"] = json!(["src/login.ts"]);
+        let why = refusal(&met).unwrap();
+        assert!(
+            why.starts_with("login.ts is held by") && why.contains("; both mean src/login.ts"),
+            "{why}"
         );
         assert_eq!(refusal(&json!({"detail": "no"})), None);
     }

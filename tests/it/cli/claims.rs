@@ -114,8 +114,14 @@ fn paths_are_meant_from_the_folder_and_patterns_from_the_top() {
     by(&desk, "BOX/b", &["conflicts", "src/README.md"]).exits(0);
     by(&desk, "BOX/b", &["conflicts", "README.md"]).exits(10).complains("/README.md");
     by(&desk, "BOX/a", &["release", "--all"]).exits(0);
-    by(&desk, "BOX/b", &["claim", "new.rs"]).exits(0).complains("at any depth");
+    let anywhere = "new.rs is not here, so it means that name at any depth; \
+                    to mean only the file in this folder: ./new.rs";
+    by(&desk, "BOX/b", &["conflicts", "new.rs"]).exits(0).complains(anywhere);
+    by(&desk, "BOX/b", &["claim", "new.rs"]).exits(0).complains(anywhere);
     by(&desk, "BOX/a", &["claim", "deep/er/new.rs"]).exits(10).complains("BOX/b");
+    by(&desk, "BOX/a", &["claim", "new.rs"]).exits(10).complains(anywhere);
+    by(&desk, "BOX/a", &["conflicts", "new.rs"]).exits(10).complains(anywhere);
+    by(&desk, "BOX/a", &["claim", "deep/**"]).exits(10).complains("; both mean deep/");
     for bad in ["!src/**", "../x", "src/["] {
         by(&desk, "BOX/b", &["claim", bad]).exits(2);
     }
@@ -365,7 +371,10 @@ fn a_holder_is_asked_and_answers() {
     by(&desk, a, &["request", "respond", &first]).exits(2);
     by(&desk, a, &["request", "respond", &first, "--deny", "--approve"]).exits(2);
     by(&desk, a, &["request", "respond", &first, "--deny", "--note", "soon"]).exits(0);
-    by(&desk, a, &["request", "respond", &first, "--approve"]).exits(0).says("denied before");
+    by(&desk, a, &["request", "respond", &first, "--deny"]).exits(0).says("was denied before");
+    let mut late = by(&desk, a, &["request", "respond", &first, "--approve"]);
+    late.exits(1).complains("was denied before, by BOX/a").complains("coord release ");
+    by(&desk, b, &["claim", "src/auth/db.ts"]).exits(10);
     by(&desk, b, &["request", "show", &first]).exits(0).says("denied by BOX/a").says("soon");
     let second = ask(&[]);
     let coexist = ["--coexist", "src/auth/db.ts"];

@@ -36,7 +36,9 @@ fn one_holds_a_file_and_others_hear_who_and_why() {
     lock(&desk, "b", &["acquire", "src/a.rs"])
         .exits(10)
         .complains("BOX/a")
-        .complains("new endpoints");
+        .complains("new endpoints")
+        .complains("wait for it: coord claim src/a.rs --wait 300")
+        .complains("ask for it: coord request release ");
     lock(&desk, "b", &["check", "src/a.rs"]).exits(10).complains("Locked by: BOX/a");
     lock(&desk, "b", &["renew", "src/a.rs"]).exits(10);
     lock(&desk, "b", &["edited", "src/a.rs"]).exits(10);

@@ -310,7 +310,7 @@ fn while_the_server_is_away_what_is_known_here_is_told() {
     let took = told.took;
     told.says("src/a.ts  held by HOWARD-HOME/claude-main")
         .says("(as of ")
-        .says("the commit goes on");
+        .says("the commit goes on: it was to be blocked, and is not");
     assert!(took < Duration::from_secs(2), "{took:?}");
     // Where nothing was ever heard, that is said.
     let fresh = Workstation::new("NEW", "ann", &server.url());
@@ -352,7 +352,7 @@ fn our_own_faults_stop_nobody() {
     fs::create_dir(&nowhere).unwrap();
     desk.write_identity(&json!({"machine": "DESK", "coord_api": "local"}));
     let mut alone = desk.run(&["guard", "commit"]).cwd(&nowhere).done();
-    alone.exits(0).complains("git says");
+    alone.exits(0).complains("this folder is in no git repository");
     // What is no line of git's is no file.
     for odd in ["", "\n\n", "x y z\n", "\u{0}\u{1b}", "r --all r --all\n"] {
         let mut push = desk.run(&["guard", "push", "origin"]).stdin(odd).done();

@@ -21,6 +21,10 @@ fn damaged_files_are_named_and_nothing_is_written() {
             "{\"hooks\": {\"BeforeTool\": 7}}",
             "hooks.BeforeTool is not a list",
         ),
+        (".claude/settings.json", "{\n  // mine\n}", "line 2: Claude Code reads no comments"),
+        (".claude/settings.json", "{\n  \"a\": 1,\n}", "Claude Code reads no trailing commas"),
+        (".mcp.json", "{} /* x */\n", "line 1: Claude Code reads no comments"),
+        (".codex/hooks.json", "{\n\n} // x\n", "line 3: Codex CLI reads no comments"),
         ("AGENTS.md", "x\n<!-- coord:begin v1 -->\n", "line 2"),
         ("opencode.json", "{\"mcp\": {}, \"mcp\": {}}", "twice"),
         (".cursor/hooks.json", "\u{0}\u{1}", "line 1"),
@@ -39,6 +43,27 @@ fn damaged_files_are_named_and_nothing_is_written() {
     desk.coord(&["init", "--tool", "claude"]).exits(1).complains("not UTF-8");
     // Uninstalling needs only what is ours to be readable.
     desk.coord(&["uninstall"]).exits(0);
+}
+
+#[test]
+fn comments_that_came_later_are_a_fault_where_their_reader_takes_none() {
+    let desk = repository();
+    desk.coord(&["init", "--tool", "claude", "--tool", "gemini"]).exits(0);
+    for file in [".claude/settings.json", ".gemini/settings.json"] {
+        put(&desk, &format!("app/{file}"), format!("// mine\n{}", text(&desk, file)));
+    }
+    desk.coord(&["doctor"])
+        .exits(1)
+        .says("fail  claude")
+        .says(".claude/settings.json: line 1: Claude Code reads no comments here")
+        .says("mend the file")
+        .says("ok    gemini");
+    // Taking ours out does no harm.
+    desk.coord(&["uninstall"]).exits(0);
+    assert_eq!(text(&desk, ".claude/settings.json").matches("coord").count(), 0);
+    // In the user's own settings, too.
+    put(&desk, ".claude/settings.json", "{} // mine\n");
+    desk.coord(&["init", "--tool", "claude", "--user"]).exits(1).complains("reads no comments");
 }
 
 #[test]

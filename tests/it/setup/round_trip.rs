@@ -21,7 +21,9 @@ fn files(host: &str) -> &'static [&'static str] {
     }
 }
 
+/// The first only where the reader takes comments.
 const JSON: &[&str] = &[
+    "// mine\n{\n    \"a\": 1, // why\n    /* b */ \"mcp\": {},\n}",
     "",
     "{}",
     "{}\n",
@@ -30,7 +32,6 @@ const JSON: &[&str] = &[
     "{\"a\":1,\"hooks\":{},\"mcpServers\":{}}",
     "{\n\t\"z\": [1,  2],\n\t\"hooks\": {\n\t\t\"Stop\": []\n\t}\n}\n",
     "{\r\n  \"version\": 1,\r\n  \"a\": \"b\"\r\n}\r\n",
-    "// mine\n{\n    \"a\": 1, // why\n    /* b */ \"mcp\": {},\n}",
     "\u{feff}{\"mcpServers\": {\"x\": {\"command\": \"y\"}}}\n\n\n",
     "{\"hooks\":{\"PreToolUse\":[{\"matcher\":\"Bash\",\"hooks\":[{\"type\":\"command\",\"command\":\"lint\"}]}]}}",
 ];
@@ -54,7 +55,9 @@ const MARKDOWN: &[&str] = &[
 const IGNORE: &[&str] = &["", "target", "target\n", ".claude/coord-queue.*\r\nx\r\n", "\n\n"];
 
 fn shapes(file: &str) -> &'static [&'static str] {
+    let strict = [".claude/settings.json", ".mcp.json", ".codex/hooks.json"];
     match file.rsplit('.').next() {
+        Some("json") if strict.contains(&file) => &JSON[1..],
         Some("json") => JSON,
         Some("toml") => TOML,
         Some("md") => MARKDOWN,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::ends::release_of;
 use super::steps::next_steps;
 use super::wait::{Waited, at_server, look};
-use super::{UrgencyArg, examine, project, wanted};
+use super::{UrgencyArg, at_any_depth, examine, project, wanted};
 use crate::cli::reading::Query;
 use crate::cli::writing::{OnceArg, send, told};
 use crate::config::pattern::Wanted;
@@ -103,19 +103,17 @@ pub(in crate::cli) fn run(cx: &Context, a: Args) -> Result<Report, CliError> {
         Some(seconds) => claim_waiting(cx, &ask, seconds, &a.once),
         None => claim_now(cx, &ask, a.once),
     };
-    let report = report.map_err(|e| next_steps(cx, e, &repo, &again))?;
+    let anywhere = at_any_depth(a.files.iter().zip(&found));
+    let report = report.map_err(|e| {
+        let e = next_steps(cx, e, &repo, &again);
+        anywhere.iter().fold(e, CliError::hint)
+    })?;
     let report = match report.json["outcome"].as_str() {
         Some("queued") => report
             .note("  nothing of it is held: only the server grants it, when the queue gets there"),
         _ => report,
     };
-    let anywhere = a.files.iter().zip(&found).filter(|(_, f)| f.anywhere);
-    Ok(anywhere.fold(report, |r, (name, _)| {
-        let name = line(name);
-        r.note(format!(
-            "note: no {name} is here, so it means {name} at any depth; ./{name} is here"
-        ))
-    }))
+    Ok(anywhere.iter().fold(report, |r, why| r.note(format!("note: {why}"))))
 }
 
 /// What is asked for, checked as far as that can be done here.
@@ -277,7 +275,7 @@ fn command(a: &Args) -> String {
 }
 
 /// A word as a shell reads it.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

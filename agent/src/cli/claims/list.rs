@@ -5,9 +5,10 @@ use coord_protocol::time::Millis;
 use serde::Deserialize;
 
 use super::rows::{LIST_MAX, Row, Rows};
-use super::{project, wanted};
+use super::{at_any_depth, project, wanted};
 use crate::cli::reading::{Query, listed, read};
 use crate::context::Context;
+use crate::ui::claim_words::both_mean;
 use crate::ui::neutral::line;
 use crate::ui::report::{CliError, Report};
 
@@ -101,16 +102,19 @@ pub(in crate::cli) fn conflicts(cx: &Context, a: &ConflictArgs) -> Result<Report
         .and("engineer", Some(&cx.session.id))
         .and("session_id", Some(&cx.session.id))
         .and("repo", Some(&repo));
-    for file in &a.files {
-        query = query.and("pattern", Some(&wanted(cx, file, &repo)?.pattern));
+    let meant = a.files.iter().map(|f| wanted(cx, f, &repo)).collect::<Result<Vec<_>, _>>()?;
+    for wanted in &meant {
+        query = query.and("pattern", Some(&wanted.pattern));
     }
+    let anywhere = at_any_depth(a.files.iter().zip(&meant));
     let (found, raw): (Conflicts, _) = read(cx, &query.on("/conflicts"))?;
     if found.conflicts.is_empty() {
         let all = match a.files.as_slice() {
             [one] => format!("{} is free", line(one)),
             all => format!("all {} are free", all.len()),
         };
-        return Ok(Report::new(all, raw));
+        let free = Report::new(all, raw);
+        return Ok(anywhere.iter().fold(free, |r, why| r.note(format!("note: {why}"))));
     }
     let n = found.conflicts.len();
     let mut e = CliError::new(exit::LOCK_HELD, in_words(&found.conflicts[0])).facts(raw);
@@ -120,13 +124,13 @@ pub(in crate::cli) fn conflicts(cx: &Context, a: &ConflictArgs) -> Result<Report
     if n > CONFLICTS_SHOWN + 1 {
         e = e.hint(format!("and {} more", n - CONFLICTS_SHOWN - 1));
     }
-    Err(e.hint("`coord claims` shows what is held; `coord request release FILE` asks for it"))
+    let e = e.hint("`coord claims` shows what is held; `coord request release FILE` asks for it");
+    Err(anywhere.iter().fold(e, CliError::hint))
 }
 
 fn in_words(c: &Conflict) -> String {
     let until = c.expires_at.map_or("released".to_owned(), |t| t.to_string());
-    let witness = c.overlap.first().filter(|w| **w != c.your_pattern && **w != c.pattern);
-    let witness = witness.map(|w| format!("; both mean {}", line(w))).unwrap_or_default();
+    let witness = both_mean(&c.overlap, [&c.your_pattern, &c.pattern]);
     format!(
         "{} is held by {} ({}) until {until}{witness}",
         line(&c.your_pattern),

@@ -7,11 +7,11 @@ pub(super) mod list;
 pub(super) mod owners;
 pub(super) mod queue;
 pub(super) mod request;
+pub(super) mod steps;
 
 mod examine;
 mod inbox;
 mod rows;
-mod steps;
 mod wait;
 
 use coord_protocol::exit;
@@ -52,6 +52,19 @@ fn project(cx: &Context, named: Option<&str>) -> Result<String, CliError> {
     key.ok_or_else(|| {
         CliError::new(exit::USAGE, "this folder belongs to no project").hint("name it: --project")
     })
+}
+
+/// What is to be known of plain names that are not here.
+fn at_any_depth<'a>(names: impl Iterator<Item = (&'a String, &'a Wanted)>) -> Vec<String> {
+    let anywhere = names.filter(|(_, wanted)| wanted.anywhere);
+    let said = anywhere.map(|(name, _)| {
+        let name = line(name);
+        format!(
+            "{name} is not here, so it means that name at any depth; to mean only the file in this \
+             folder: ./{name}"
+        )
+    });
+    said.collect()
 }
 
 /// What a text means as a pattern: seen from this folder, unless it is about another project.

@@ -309,14 +309,45 @@ fn respond(cx: &Context, a: &RespondArgs) -> Result<Report, CliError> {
     let path = format!("/requests/{}/respond", encode(&a.id));
     let request = cx.request(Method::Post, &path, Some(&body));
     let what = format!("answer to request {}", line(&a.id));
-    send(cx, &a.write, request, &what, |answer| {
-        let by = answer.get("decided_by_engineer").and_then(Value::as_str).unwrap_or_default();
-        let now = answer.get("decision").and_then(Value::as_str).unwrap_or(decision);
-        if now == decision && by == cx.session.id {
+    let before = look(cx, &format!("/requests/{}", encode(&a.id)));
+    let before = before.is_some_and(|r| r["decision"] != "pending");
+    let done = |answer: &Value| {
+        let by_me = answer["decided_by_engineer"] == cx.session.id.as_str();
+        if by_me && !before {
             return format!("{decision}: request {}", line(&a.id));
         }
-        format!("request {} was {} before, by {}", line(&a.id), line(now), line(by))
-    })
+        format!("{}; nothing changes", decided_before(answer, &a.id))
+    };
+    let report = send(cx, &a.write, request, &what, done)?;
+    let answer = &report.json["result"];
+    let otherwise = answer["decision"].as_str().is_some_and(|now| now != decision);
+    if otherwise { Err(too_late(answer, a)) } else { Ok(report) }
+}
+
+fn decided_before(answer: &Value, id: &str) -> String {
+    let text = |name: &str| line(answer[name].as_str().unwrap_or("?"));
+    format!(
+        "request {} was {} before, by {}",
+        line(id),
+        text("decision"),
+        text("decided_by_engineer")
+    )
+}
+
+/// A request is decided once: another decision is no decision.
+fn too_late(answer: &Value, a: &RespondArgs) -> CliError {
+    let text = |name: &str| line(answer[name].as_str().unwrap_or("?"));
+    let (claim, pattern) = (text("claim_id"), text("requested_pattern"));
+    let way = match (a.decision.approve, answer["decision"].as_str()) {
+        (true, _) => format!("to let go of {pattern} all the same: coord release {claim}"),
+        (false, Some("approved")) => format!("to have {pattern} again: coord claim FILE"),
+        (false, _) => {
+            format!("what you hold of it now: coord claims --engineer {}", text("holder_engineer"))
+        }
+    };
+    CliError::new(exit::REFUSED, format!("{}; nothing changes", decided_before(answer, &a.id)))
+        .hint(way)
+        .facts(answer.clone())
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use coord_protocol::exit;
 use coord_protocol::time::Millis;
 use coord_protocol::wire::{ClaimsAnswer, ConflictingClaim};
 
+use super::claim::word;
 use super::rows;
+use crate::cli::file_lock::FileArgs;
 use crate::context::Context;
 use crate::ui::claim_words::holder;
 use crate::ui::neutral::line;
@@ -46,6 +48,17 @@ pub(super) fn next_steps(cx: &Context, e: CliError, repo: &str, again: &str) -> 
         }
     }
     e
+}
+
+/// The same where a lock on one file is refused, by which one cannot wait.
+pub(in crate::cli) fn next_steps_for_lock(e: CliError, at: &FileArgs) -> CliError {
+    let id = e.facts["conflicts"][0]["lock"]["id"].as_str().map(line);
+    let Some(id) = id.filter(|_| e.exit == exit::LOCK_HELD) else { return e };
+    let file = word(&at.file.to_string_lossy());
+    let project =
+        at.project.as_deref().map(|p| format!(" --project {}", word(p))).unwrap_or_default();
+    let claim = line(&format!("coord claim {file}{project} --wait {WAIT_PROPOSED}"));
+    e.hint(format!("wait for it: {claim}")).hint(format!("ask for it: coord request release {id}"))
 }
 
 fn who(c: &ConflictingClaim, since: &HashMap<String, Millis>) -> String {

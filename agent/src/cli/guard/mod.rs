@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Subcommand;
-use coord_server::git::Git;
+use coord_server::git::{Git, GitError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -127,7 +127,11 @@ fn judged(env: Env, verb: &Verb) -> Result<Result<Report, CliError>, String> {
     let stage = verb.stage();
     let cwd = std::env::current_dir().map_err(|e| format!("the current folder: {e}"))?;
     let git = |root| Git { root, within: GIT_WITHIN, in_hook: true };
-    let top = top_of(&git(&cwd)).unwrap_or_else(|| cwd.clone());
+    let top = match top_of(&git(&cwd)) {
+        Some(top) => top,
+        None if is_outside(&git(&cwd)) => return Err("this folder is in no git repository".into()),
+        None => cwd.clone(),
+    };
     let mut cx = Context::load(env, &top, &Whose::Shell).map_err(|e| e.to_string())?;
     // Others here who judge claims are waited for no longer than a hook would.
     cx.patience = HOOK_PATIENCE;
@@ -156,6 +160,10 @@ fn top_of(git: &Git<'_>) -> Option<PathBuf> {
     let mut out = git.run(&["rev-parse", "--show-toplevel"]).ok()?;
     out.pop_if(|last| *last == b'\n');
     Some(PathBuf::from(std::ffi::OsString::from_vec(out))).filter(|p| p.is_absolute())
+}
+
+fn is_outside(git: &Git<'_>) -> bool {
+    matches!(git.run(&["rev-parse", "--git-dir"]), Err(GitError::Failed(_)))
 }
 
 fn lines_of_git() -> Result<Vec<u8>, String> {

@@ -94,8 +94,14 @@ impl Verdict {
         }
         let first = Report::new("", json).note(format!("coord: {head}"));
         let all = notes.into_iter().map(|n| format!("  {n}"));
+        // Where it was to block, only what is remembered does not.
+        let advice = if blocks {
+            "it was to be blocked, and is not, since this is only remembered"
+        } else {
+            "this is advice"
+        };
         let goes_on = format!(
-            "  the {stage} goes on: this is advice. Ask for a file with `coord request release FILE`"
+            "  the {stage} goes on: {advice}. Ask for a file with `coord request release FILE`"
         );
         Ok(all.chain([goes_on]).fold(first, Report::note))
     }
@@ -174,5 +180,9 @@ mod tests {
         let old = Verdict { as_of: Some(stale), ..verdict(1) };
         let advice = old.said(true, "block").unwrap();
         assert!(advice.notes.iter().any(|n| n.contains("as of 10 min ago")), "{advice:?}");
+        let end = advice.notes.last().unwrap();
+        assert!(end.contains("was to be blocked, and is not") && !end.contains("advice"), "{end}");
+        let only = old.said(false, "advise").unwrap();
+        assert!(only.notes.last().unwrap().contains("this is advice"), "{only:?}");
     }
 }
