@@ -51,11 +51,8 @@ pub(super) fn note_call(cx: &Context, input: &Input) {
 
 /// What is said to a call with these effects.
 pub(super) fn answer(cx: &Context, input: &Input, cwd: &Path, effects: &Effects) -> Reply {
-    let (folders, files): (Vec<_>, Vec<_>) = effects.files.iter().partition(|f| f.is_dir());
-    // A folder that git gives back to what it was is the tree below it.
-    let whole = folders.into_iter().map(|f| (f.clone(), tree::below()));
-    let trees: Vec<_> = effects.trees.iter().cloned().chain(whole).collect();
-    let guarded = tree::answer(cx, &trees);
+    let files: Vec<_> = effects.files.iter().filter(|f| !f.is_dir()).collect();
+    let guarded = tree::answer(cx, &effects.trees);
     if guarded.deny.is_some() {
         return guarded;
     }
