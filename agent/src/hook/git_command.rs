@@ -6,6 +6,7 @@ use super::shell::{Simple, Word};
 
 /// What a command does to the tree.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "properties that do not depend on each other")]
 pub(super) struct TreeChange {
     /// `checkout`, `switch`, `stash`, `reset`, `clean`, `restore`.
     pub(super) verb: String,

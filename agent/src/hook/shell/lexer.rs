@@ -106,9 +106,8 @@ impl Lexer<'_> {
                     open = open.saturating_sub(1);
                     out.push(Token::Close);
                 }
-                ';' => out.push(Token::End),
                 '&' if self.rest.starts_with('>') => self.target(&mut out),
-                '&' => out.push(Token::End),
+                ';' | '&' => out.push(Token::End),
                 '|' if self.take('|') => out.push(Token::End),
                 '|' => {
                     self.take('&');
