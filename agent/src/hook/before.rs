@@ -64,11 +64,14 @@ pub(super) fn answer(
     cwd: &Path,
     effects: &Effects,
 ) -> (Reply, Option<After>) {
-    let (folders, files): (Vec<_>, Vec<_>) = effects.files.iter().partition(|f| f.is_dir());
-    // A folder that git gives back to what it was is the tree below it.
-    let whole = folders.into_iter().map(|f| (f.clone(), tree::below()));
-    let trees: Vec<_> = effects.trees.iter().cloned().chain(whole).collect();
-    let guarded = tree::answer(cx, &trees);
+    if effects.more {
+        log(
+            &cx.state,
+            &format!("{} edit: more files than are claimed in one call", cx.clock.wall()),
+        );
+    }
+    let files: Vec<_> = effects.files.iter().filter(|f| !f.is_dir()).collect();
+    let guarded = tree::answer(cx, &effects.trees);
     if guarded.deny.is_some() {
         return (guarded, None);
     }

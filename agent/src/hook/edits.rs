@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::git_command::{self, TreeChange};
+use super::tree::ask::{self, Named};
 use super::{patch, shell};
 
 /// Tools of the hosts that change files, in lower case, without `_`.
@@ -44,14 +45,16 @@ const PATCHES: &[&str] = &["command", "input", "patch", "patchText", "patch_text
 const COMMANDS: &[&str] = &["command", "cmd", "script"];
 
 /// Files of one call at most.
-const FILES_MAX: usize = 200;
+const FILES_MAX: usize = 1_000;
 
 /// What a call does.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Effects {
     /// Files that it changes, absolute.
     pub(super) files: Vec<PathBuf>,
-    /// Commands that change a whole work tree, with the folder that each runs in.
+    /// It changes more than are named in `files`.
+    pub(super) more: bool,
+    /// Commands that change a work tree in other ways, with the folder that each runs in.
     pub(super) trees: Vec<(PathBuf, TreeChange)>,
 }
 
@@ -78,7 +81,11 @@ impl Effects {
 
     fn add(&mut self, cwd: &Path, path: &str) {
         let path = cwd.join(path);
-        if self.files.len() < FILES_MAX && !self.files.contains(&path) {
+        if self.more || self.files.contains(&path) {
+            return;
+        }
+        self.more = self.files.len() >= FILES_MAX;
+        if !self.more {
             self.files.push(path);
         }
     }
@@ -112,28 +119,50 @@ impl Effects {
     fn of_shell(&mut self, command: &str, cwd: &Path) {
         for simple in shell::commands(command) {
             let here = cwd.join(&simple.folder);
-            if simple.words.iter().any(|w| w == "apply_patch" || w == "applypatch") {
-                let texts = simple.words.iter().chain(&simple.heredocs);
-                for path in texts.filter(|t| patch::is_patch(t)).flat_map(|t| patch::files(t)) {
+            if simple.words.iter().any(|w| matches!(w.text.as_str(), "apply_patch" | "applypatch"))
+            {
+                let words = simple.words.iter().map(|w| &w.text);
+                let texts = words.chain(&simple.heredocs).filter(|t| patch::is_patch(t));
+                for path in texts.flat_map(|t| patch::files(t)) {
                     self.add(&here, &path);
                 }
             }
-            let Some((folder, change)) = git_command::read(&simple) else { continue };
-            let folder = here.join(folder);
-            match &change {
-                TreeChange { paths: Some(paths), .. } => {
-                    for path in paths {
-                        self.add(&folder, path);
-                    }
-                }
-                // Only a look at the disk can say whether it is a path.
-                TreeChange { name: Some(name), .. } if folder.join(name).is_file() => {
-                    self.add(&folder, name);
-                }
-                _ => self.trees.push((folder, change)),
+            if let Some((folder, change)) = git_command::read(&simple) {
+                self.of_git(here.join(folder), change);
             }
         }
     }
+
+    /// One file given back to what it was is an edit of that file.
+    fn of_git(&mut self, folder: PathBuf, change: TreeChange) {
+        let mut change = settled(&folder, change);
+        if !change.decided && !change.paths.is_empty() {
+            let (files, others) = ask::files(&folder, std::mem::take(&mut change.paths));
+            for file in files {
+                self.add(&folder, &file);
+            }
+            if others.is_empty() {
+                return;
+            }
+            change.paths = others;
+        }
+        self.trees.push((folder, change));
+    }
+}
+
+/// The same with its name read as what it is in this repository.
+fn settled(folder: &Path, mut change: TreeChange) -> TreeChange {
+    let Some(name) = change.name.take() else { return change };
+    match ask::named(folder, &name) {
+        Named::Commit => {}
+        // With paths behind it, it can only be one of them.
+        Named::Nothing if change.paths.is_empty() => {}
+        Named::Path | Named::Nothing => {
+            change.paths.insert(0, name);
+            change.moves = false;
+        }
+    }
+    change
 }
 
 /// A command as text: one string, or the words of one.
@@ -209,13 +238,80 @@ mod tests {
     }
 
     #[test]
+    fn more_files_than_are_named() {
+        let patch = |n| (0..n).map(|n| format!("*** Add File: f{n}\n")).collect::<String>();
+        let of = |n| Effects::of("apply_patch", &json!(patch(n)), Path::new("/w"));
+        assert_eq!((of(1_000).files.len(), of(1_000).more), (1_000, false));
+        assert_eq!((of(1_001).files.len(), of(1_001).more), (1_000, true));
+    }
+
+    fn git(root: &Path, args: &[&str]) {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+        let mut git = std::process::Command::new("git");
+        let done = git.current_dir(root).args(identity).args(args).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    /// A repository with a branch `other`, and a file that is gone.
+    fn repository() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        git(root, &["init", "-q", "-b", "main"]);
+        std::fs::create_dir(root.join("src")).unwrap();
+        for file in ["src/a.rs", "b.rs", "other", "gone.rs"] {
+            std::fs::write(root.join(file), "x").unwrap();
+        }
+        git(root, &["add", "."]);
+        git(root, &["commit", "-qm", "x"]);
+        git(root, &["branch", "other"]);
+        std::fs::remove_file(root.join("gone.rs")).unwrap();
+        dir
+    }
+
+    #[test]
     fn git_in_a_shell() {
-        let of = |c: &str| Effects::of("Bash", &json!({"command": c}), Path::new("/w"));
-        let whole = of("cargo test && git -C sub stash -u");
-        assert_eq!(whole.trees.len(), 1);
-        assert_eq!(whole.trees[0].0, Path::new("/w/sub"));
-        // One file given back to what it was is an edit of that file.
-        assert_eq!(files("Bash", &json!({"command": "git checkout -- src/a.rs"})), ["/w/src/a.rs"]);
+        let dir = repository();
+        let of = |c: &str| Effects::of("Bash", &json!({"command": c}), dir.path());
+        for (command, files) in [
+            ("git checkout -- src/a.rs", vec!["src/a.rs"]),
+            ("cd src && git restore a.rs", vec!["src/a.rs"]),
+            ("(cd src && ls) && git checkout -- b.rs", vec!["b.rs"]),
+            ("cd \"$PWD\" && git checkout -- b.rs", vec!["b.rs"]),
+            ("git checkout b.rs", vec!["b.rs"]),
+            ("git checkout gone.rs", vec!["gone.rs"]),
+            ("git checkout ./src/../b.rs", vec!["./src/../b.rs"]),
+            ("git checkout HEAD gone.rs b.rs", vec!["b.rs", "gone.rs"]),
+            ("git checkout b.rs gone.rs", vec!["b.rs", "gone.rs"]),
+            ("git stash push -m word b.rs", vec!["b.rs"]),
+        ] {
+            let found = of(command);
+            let expected: Vec<_> = files.iter().map(|f| dir.path().join(f)).collect();
+            assert_eq!(found.files, expected, "{command}");
+            assert!(found.trees.is_empty(), "{command}");
+        }
+        for (command, verb, paths, moves) in [
+            ("cargo test && git stash -u", "stash", vec![], false),
+            ("out=$(git stash)", "stash", vec![], false),
+            ("git checkout other", "checkout", vec![], true),
+            ("git checkout HEAD~0", "checkout", vec![], true),
+            ("git checkout of-a-remote", "checkout", vec![], true),
+            ("git checkout src", "checkout", vec!["src"], false),
+            ("git restore src/", "restore", vec!["src/"], false),
+            ("git restore 'src/*' .", "restore", vec!["src/*", "."], false),
+            ("git clean -fd -e b.rs", "clean", vec!["."], false),
+            ("COORD_TREE_GUARD=off git restore b.rs", "restore", vec!["b.rs"], false),
+            ("git checkout -- $(git diff --name-only)", "checkout", vec![], false),
+        ] {
+            let found = of(command);
+            assert!(found.files.is_empty() && found.trees.len() == 1, "{command}");
+            let (folder, change) = &found.trees[0];
+            assert_eq!(folder, dir.path());
+            assert_eq!((&change.verb[..], change.moves), (verb, moves), "{command}");
+            assert_eq!(change.paths, paths, "{command}");
+        }
+        let both = of("git restore b.rs src");
+        assert_eq!((both.files.len(), &both.trees[0].1.paths[..]), (1, &["src".to_owned()][..]));
+        assert_eq!(of("git -C src stash").trees[0].0, dir.path().join("src"));
         assert!(of("git status && ls").is_empty());
     }
 }

@@ -2,7 +2,6 @@
 //! what they hold, its person's todos, decisions.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use coord_protocol::edge::Clock;
 use coord_protocol::time::Millis;
@@ -29,7 +28,7 @@ const DECISIONS_MAX: usize = 3;
 const TEXT_BYTES: usize = 120;
 
 /// Reads several things as they stand, with one question to the server.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     cx: &'a Context,
     standin: Option<crate::replica::Standin<'static>>,
     unheard: bool,
@@ -37,14 +36,14 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn begin(cx: &'a Context, until: Millis) -> Self {
+    pub(super) fn begin(cx: &'a Context, until: Millis) -> Self {
         let standin = cx.standin();
         let left = until.since(cx.clock.boot());
         let pulled = standin.as_ref().map(|s| cx.pull(s, left, Leave::Anybody));
         Self { cx, unheard: !matches!(pulled, Some(Ok(()))), standin, until }
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
         let call = Call { method: "GET".into(), target: path.to_owned(), ..Call::default() };
         let known = self.standin.as_ref().and_then(|s| s.read(&call, self.unheard).ok().flatten());
         if let Some(known) = known.filter(|k| k.reply.status == 200) {
@@ -66,20 +65,16 @@ impl<'a> Look<'a> {
     }
 }
 
-/// What goes on in the session's project.
-pub(super) fn status(cx: &Context, within: Duration) -> Option<Status> {
-    Look::begin(cx, cx.clock.boot().plus(within)).get(&status_path(cx))
-}
-
-fn status_path(cx: &Context) -> String {
-    Query::default().and("project_key", cx.project.key.as_deref()).on("/api/coord/status")
+/// What goes on in a project.
+pub(super) fn status(look: &Look<'_>, project: Option<&str>) -> Option<Status> {
+    look.get(&Query::default().and("project_key", project).on("/api/coord/status"))
 }
 
 /// All of it, in words; `None`: there is nothing to tell.
 pub(super) fn words(cx: &Context, until: Millis) -> Option<String> {
-    cx.project.key.as_ref()?;
+    let project = cx.project.key.as_deref()?;
     let look = Look::begin(cx, until);
-    let status: Status = look.get(&status_path(cx))?;
+    let status = status(&look, Some(project))?;
     let todos = Query::default()
         .and("assigned_to_user", Some(&cx.user))
         .and("status", Some("pending"))

@@ -1,7 +1,6 @@
 //! The files that a patch in the form of `apply_patch` changes.
 
-/// Files of one patch at most; a longer one is taken as far as this.
-const FILES_MAX: usize = 200;
+use std::collections::HashSet;
 
 const MARKS: [&str; 4] =
     ["*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: "];
@@ -13,16 +12,14 @@ pub(super) fn is_patch(text: &str) -> bool {
 
 /// The paths, in their order, each once.
 pub(super) fn files(text: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for line in text.lines() {
-        let line = line.trim_end();
-        let Some(path) = MARKS.iter().find_map(|m| line.strip_prefix(m)) else { continue };
-        let path = path.trim();
-        if !path.is_empty() && found.len() < FILES_MAX && !found.iter().any(|f| f == path) {
-            found.push(path.to_owned());
-        }
-    }
-    found
+    let mut seen = HashSet::new();
+    // Codex takes the blanks off both ends of a line.
+    let path = |line: &'_ str| {
+        let line = line.trim();
+        Some(MARKS.iter().find_map(|m| line.strip_prefix(m))?.trim().to_owned())
+    };
+    let paths = text.lines().filter_map(path);
+    paths.filter(|p| !p.is_empty() && seen.insert(p.clone())).collect()
 }
 
 #[cfg(test)]
@@ -35,6 +32,10 @@ mod tests {
                     *** Move to: d/c.rs\n@@\n-x\n+y\n*** Delete File: a b.rs\n*** End Patch\n";
         assert!(is_patch(text));
         assert_eq!(files(text), ["a b.rs", "c.rs", "d/c.rs"]);
+        assert_eq!(
+            files("  *** Update File: held.rs\n\t*** Move to:  x.rs \n"),
+            ["held.rs", "x.rs"]
+        );
         assert!(files("*** Update File: \n").is_empty());
     }
 }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::TeamClaim;
 use crate::lease::surely_held;
+use crate::path::BadResource;
+use crate::resource::Resource;
 use crate::time::Millis;
 
 /// What a claim is good for.
@@ -190,6 +192,15 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// What it is on, read as its kind says. `literal`: a lock of that resource means exactly itself.
+    pub fn on(&self, literal: bool) -> Result<Resource, BadResource> {
+        match self.kind {
+            ClaimKind::Claim => Resource::claimed(&self.resource),
+            ClaimKind::Lock if !literal => Resource::parse(&self.resource),
+            ClaimKind::Lock | ClaimKind::File => Resource::literal(&self.resource),
+        }
+    }
+
     /// Whether its holder may still say so without asking the server (G24); `now` as in
     /// [`surely_held`].
     pub fn surely_held(&self, now: Millis) -> bool {

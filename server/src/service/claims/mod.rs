@@ -16,7 +16,7 @@ use coord_protocol::lease::Standing;
 use coord_protocol::path::BadResource;
 use coord_protocol::resource::Resource;
 use coord_protocol::time::Millis;
-use coord_protocol::wire::{ClaimKind, EndedLock, Lock, Released, ReleasedAll};
+use coord_protocol::wire::{EndedLock, Lock, Released, ReleasedAll};
 use serde_json::json;
 
 use super::{Answer, Cx, Notice, Refusal, fields, requests, sessions};
@@ -325,12 +325,7 @@ pub(super) fn lock_view(row: &ClaimRow) -> Lock {
 
 /// The row of a lock that another engine has granted; `None`: it cannot be read here.
 pub fn row_of(lock: &Lock, literal: bool) -> Option<(ClaimRow, String)> {
-    let read = match lock.kind {
-        ClaimKind::Claim => Resource::claimed,
-        ClaimKind::Lock if !literal => Resource::parse,
-        ClaimKind::Lock | ClaimKind::File => Resource::literal,
-    };
-    let resource = read(&lock.resource).ok()?;
+    let resource = lock.on(literal).ok()?;
     let row = ClaimRow {
         id: lock.id.clone(),
         project_key: lock.project_key.clone(),
