@@ -12,6 +12,7 @@ pub mod config;
 pub mod context;
 mod held;
 pub mod hook;
+pub mod host;
 pub mod local_server;
 mod lock_request;
 #[cfg(feature = "mcp")]

@@ -5,17 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::env::Env;
-
-/// A host tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Host {
-    Claude,
-    Codex,
-    Copilot,
-    Cursor,
-    Gemini,
-    OpenCode,
-}
+pub(super) use crate::host::Host;
 
 /// What happened, in no host's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,31 +44,6 @@ pub(super) struct Reply {
 }
 
 impl Host {
-    /// The host of a name on the command line.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "claude" => Self::Claude,
-            "codex" => Self::Codex,
-            "copilot" => Self::Copilot,
-            "cursor" => Self::Cursor,
-            "gemini" => Self::Gemini,
-            "opencode" => Self::OpenCode,
-            _ => return None,
-        })
-    }
-
-    /// Its name, as it stands in names of sessions.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Claude => "claude",
-            Self::Codex => "codex",
-            Self::Copilot => "copilot",
-            Self::Cursor => "cursor",
-            Self::Gemini => "gemini",
-            Self::OpenCode => "opencode",
-        }
-    }
-
     /// Who really asks: the settings of Claude Code are read by Copilot and Cursor, too, and its plugins
     /// by Codex and Copilot.
     pub(super) fn who_asks(self, env: &Env, input: &Value) -> Self {
@@ -107,7 +72,7 @@ impl Host {
             Self::Copilot => copilot(reply),
             Self::Cursor => cursor(reply),
             Self::Gemini => gemini(event, reply),
-            Self::OpenCode => open_code(reply),
+            Self::Opencode => open_code(reply),
         }
     }
 
@@ -121,7 +86,7 @@ impl Host {
         match event {
             Event::SessionStart | Event::Prompt | Event::AfterTool => true,
             // Only where the host goes on with them, and bounds it.
-            Event::Stop => !matches!(self, Self::Gemini | Self::OpenCode),
+            Event::Stop => !matches!(self, Self::Gemini | Self::Opencode),
             Event::BeforeTool | Event::BeforeCompact | Event::SessionEnd | Event::Other => false,
         }
     }
@@ -271,13 +236,11 @@ mod tests {
             r#"{"hookSpecificOutput":{"additionalContext":"mail","hookEventName":"AfterTool"}}"#
         );
         assert_eq!(
-            said(Host::OpenCode, "PreToolUse", denied()),
+            said(Host::Opencode, "PreToolUse", denied()),
             r#"{"permission":"deny","reason":"held"}"#
         );
-        for host in ["claude", "codex", "copilot", "cursor", "gemini", "opencode"] {
-            let host = Host::named(host).unwrap();
+        for host in Host::ALL {
             assert_eq!(said(host, "PreToolUse", Reply::default()), "{}");
-            assert_eq!(Host::named(host.name()), Some(host));
         }
     }
 

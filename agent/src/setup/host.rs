@@ -1,58 +1,8 @@
 //! The host tools that can be wired, and what tells that one is in use.
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
-
-/// A host tool.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Host {
-    /// Claude Code.
-    Claude,
-    /// Codex CLI.
-    Codex,
-    /// GitHub Copilot CLI.
-    Copilot,
-    /// Cursor.
-    Cursor,
-    /// Gemini CLI.
-    Gemini,
-    /// `OpenCode`.
-    #[value(help = "OpenCode")]
-    Opencode,
-}
+pub use crate::host::Host;
 
 impl Host {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Claude, Self::Codex, Self::Copilot, Self::Cursor, Self::Gemini, Self::Opencode];
-
-    /// As `--tool` and `coord hook` name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Claude => "claude",
-            Self::Codex => "codex",
-            Self::Copilot => "copilot",
-            Self::Cursor => "cursor",
-            Self::Gemini => "gemini",
-            Self::Opencode => "opencode",
-        }
-    }
-
-    /// As people call it.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Claude => "Claude Code",
-            Self::Codex => "Codex CLI",
-            Self::Copilot => "Copilot CLI",
-            Self::Cursor => "Cursor",
-            Self::Gemini => "Gemini CLI",
-            Self::Opencode => "OpenCode",
-        }
-    }
-
     /// Programs that mean it is installed.
     pub fn programs(self) -> &'static [&'static str] {
         match self {
