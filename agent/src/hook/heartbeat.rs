@@ -6,11 +6,10 @@ use std::time::Duration;
 use coord_protocol::request::Method;
 use coord_protocol::wire::Heartbeat;
 
+use super::ask;
 use super::marks::{Mark, Marks};
 use crate::context::Context;
 use crate::remote::Outgoing;
-use crate::remote::breaker::{Leave, May};
-use crate::remote::verdict::is_ours;
 
 /// Signs of life are at least so far apart.
 const EVERY: Duration = Duration::from_mins(1);
@@ -26,20 +25,10 @@ pub(super) fn is_due(marks: &Marks<'_>) -> bool {
 pub(super) fn give(cx: &Context, marks: &Marks<'_>) -> Result<(), String> {
     // First: while the server is away, the next hooks shall not try either.
     marks.set(Mark::Alive);
-    let breaker = cx.breaker();
-    if let May::Rest(..) = breaker.ask(Leave::Anybody) {
-        return Ok(());
-    }
-    let ask = Heartbeat { session_id: cx.session.id.clone(), strict: false, generation: None };
-    let body = serde_json::to_vec(&ask).map_err(|e| e.to_string())?;
+    let sign = Heartbeat { session_id: cx.session.id.clone(), strict: false, generation: None };
+    let body = serde_json::to_vec(&sign).map_err(|e| e.to_string())?;
     let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/sessions/heartbeat") };
-    match cx.net.call(&out, BUDGET) {
-        Ok(answer) if is_ours(&answer) && answer.status < 500 => breaker.succeeded(),
-        Ok(answer) => {
-            let why = format!("the server answered {}", answer.status);
-            breaker.failed(&why, answer.retry_after);
-        }
-        Err(e) => breaker.no_answer(&e, BUDGET),
-    }
+    // The next minute gives another.
+    let _ = ask::ask(cx, &out, BUDGET);
     Ok(())
 }

@@ -9,13 +9,12 @@ use coord_protocol::wire::{Decision, Lock, Session, SessionStatus, Status, Todo,
 use coord_server::api::Call;
 use serde::de::DeserializeOwned;
 
+use super::ask;
 use super::digest::inert;
 use crate::context::Context;
 use crate::remote::Outgoing;
-use crate::remote::breaker::{Leave, May};
-use crate::remote::local::LOCAL;
+use crate::remote::breaker::Leave;
 use crate::remote::query::Query;
-use crate::remote::verdict::is_ours;
 use crate::ui::claim_words;
 use crate::ui::neutral::{line, short};
 
@@ -56,12 +55,11 @@ impl<'a> Look<'a> {
     fn of_server<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
         let cx = self.cx;
         let left = self.until.since(cx.clock.boot());
-        if left.is_zero() || (cx.base != LOCAL && cx.breaker().ask(Leave::Anybody) != May::Call) {
+        if left.is_zero() {
             return None;
         }
-        let answer = cx.net.call(&Outgoing::get(path), left).ok()?;
-        let good = is_ours(&answer) && answer.status == 200;
-        good.then(|| serde_json::from_slice(&answer.body).ok()).flatten()
+        let answer = ask::ask(cx, &Outgoing::get(path), left).ok().filter(|a| a.status == 200)?;
+        serde_json::from_slice(&answer.body).ok()
     }
 }
 

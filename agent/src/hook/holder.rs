@@ -5,12 +5,11 @@ use std::time::Duration;
 use coord_protocol::wire::Lock;
 use serde_json::Value;
 
+use super::ask;
 use super::digest::inert;
 use crate::context::Context;
 use crate::remote::Outgoing;
-use crate::remote::breaker::{Leave, May};
 use crate::remote::query::Query;
-use crate::remote::verdict::is_ours;
 use crate::ui::neutral::{line, short};
 
 /// Files of one question; what is beyond is asked for by claiming it.
@@ -26,24 +25,13 @@ pub(super) fn of_files(
     files: &[&str],
     within: Duration,
 ) -> Vec<String> {
-    if cx.breaker().ask(Leave::Anybody) != May::Call {
-        return Vec::new();
-    }
     let query = Query::default()
         .and("engineer", Some(&cx.session.id))
         .and("session_id", Some(&cx.session.id))
         .and("repo", Some(project));
     let query = files.iter().take(FILES_MAX).fold(query, |q, f| q.and("file", Some(f)));
-    let answer = match cx.net.call(&Outgoing::get(&query.on("/conflicts")), within) {
-        Ok(answer) => answer,
-        Err(e) => {
-            cx.breaker().no_answer(&e, within);
-            return Vec::new();
-        }
-    };
-    if !is_ours(&answer) || answer.status != 200 {
-        return Vec::new();
-    }
+    let answer = ask::ask(cx, &Outgoing::get(&query.on("/conflicts")), within);
+    let Some(answer) = answer.ok().filter(|a| a.status == 200) else { return Vec::new() };
     let answer = answer.json().unwrap_or_default();
     let all = answer["conflicts"].as_array().into_iter().flatten();
     all.map(|c| in_words(&text(&c["your_pattern"]), &holder_of(c))).collect()

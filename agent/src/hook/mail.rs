@@ -7,14 +7,13 @@ use std::time::Duration;
 use coord_protocol::session::SYSTEM;
 use coord_protocol::wire::{Message, Messages};
 
+use super::ask;
 use super::marks::{Mark, Marks};
 use crate::context::Context;
 use crate::held;
 use crate::outbox::disk::Share;
 use crate::remote::Outgoing;
-use crate::remote::breaker::{Leave, May};
 use crate::remote::query::Query;
-use crate::remote::verdict::is_ours;
 
 /// The server is not asked more often.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -57,28 +56,13 @@ fn messages(cx: &Context, marks: &Marks<'_>, again: bool) -> Option<Mail> {
     marks.set(Mark::Looked);
     let lock = format!("{}.lock", marks.name(Mark::Looked));
     let telling = cx.state.hold(&lock, Share::Exclusive, Duration::ZERO).ok().flatten()?;
-    let breaker = cx.breaker();
-    if let May::Rest(..) = breaker.ask(Leave::Anybody) {
-        return None;
-    }
     let query = Query::default()
         .and("to_session", Some(&cx.session.id))
         .and("unread_only", Some("true"))
         .and("not_offered", (!again).then_some("true"))
         .and("limit", Some(MESSAGES_MAX));
     let out = Outgoing::get(&query.on("/api/coord/messages"));
-    let answer = match cx.net.call(&out, BUDGET) {
-        Ok(answer) if is_ours(&answer) && answer.status < 500 => answer,
-        Ok(answer) => {
-            breaker.failed(&format!("the server answered {}", answer.status), answer.retry_after);
-            return None;
-        }
-        Err(e) => {
-            breaker.no_answer(&e, BUDGET);
-            return None;
-        }
-    };
-    breaker.succeeded();
+    let answer = ask::ask(cx, &out, BUDGET).ok()?;
     let mut messages = serde_json::from_slice::<Messages>(&answer.body).ok()?.messages;
     // A server that does not know the question answers with all.
     messages.retain(|m| again || m.offered_at.is_none());

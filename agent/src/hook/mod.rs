@@ -6,6 +6,7 @@
 //! looking at a few small files ([`marks`], `held`) before anything else is opened.
 
 mod after;
+mod ask;
 mod before;
 pub mod digest;
 mod edits;
@@ -25,7 +26,7 @@ mod tree;
 
 use std::io::{self, Read, Write};
 use std::panic::catch_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -229,8 +230,9 @@ impl Hook {
         let alive = known && heartbeat::is_due(marks);
         let again = known && tells && marks.is_set(Mark::Forgot);
         let mail = known && tells && (again || mail::is_due(marks));
-        let waits = tells && self.writes_wait(&env, marks);
-        let news = tells && (waits || self.is_any_news(&env));
+        let outbox = tells.then(|| self.outbox(&env));
+        let waits = outbox.as_ref().is_some_and(|o| writes_wait(o, marks));
+        let news = outbox.is_some_and(|o| waits || outbox_news::is_any(&o));
         if effects.files.is_empty() && !alive && !mail && !news {
             return Ok(Answer::nothing());
         }
@@ -259,18 +261,6 @@ impl Hook {
         Ok(answer)
     }
 
-    fn is_any_news(&self, env: &Env) -> bool {
-        outbox_news::is_any(&self.outbox(env))
-    }
-
-    /// Whether the queue holds anything that is worth a try: something new, or some time has gone by. What
-    /// a rewrite has just moved aside is whose it is to send.
-    fn writes_wait(&self, env: &Env, marks: &Marks<'_>) -> bool {
-        let queue = RealDisk::at(&self.outbox(env)).stamp(QUEUE).ok().flatten();
-        let queue = queue.filter(|q| q.len > 0);
-        queue.is_some_and(|q| mail::is_due(marks) || marks.is_older(Mark::Looked, q.modified))
-    }
-
     fn outbox(&self, env: &Env) -> PathBuf {
         project::find(env, &self.cwd, self.home.as_deref()).root.join(".claude")
     }
@@ -284,6 +274,14 @@ impl Hook {
         let request = cx.request(Method::Post, "/api/coord/sessions/end", Some(&ask));
         cx.write(&request, END_BUDGET).map(drop).map_err(|e| format!("session end: {e}"))
     }
+}
+
+/// Whether the queue holds anything that is worth a try: something new, or some time has gone by. What a
+/// rewrite has just moved aside is whose it is to send.
+fn writes_wait(outbox: &Path, marks: &Marks<'_>) -> bool {
+    let queue = RealDisk::at(outbox).stamp(QUEUE).ok().flatten();
+    let queue = queue.filter(|q| q.len > 0);
+    queue.is_some_and(|q| mail::is_due(marks) || marks.is_older(Mark::Looked, q.modified))
 }
 
 /// What became of writes of this session, and of commands at the shell here that no session was named

@@ -12,7 +12,7 @@ use coord_server::api::Call;
 use super::host::Reply;
 use super::input::Input;
 use super::marks::{Mark, Marks};
-use super::{Answer, CONTEXT_BYTES_MAX, digest, here, mail, news, untold};
+use super::{Answer, CONTEXT_BYTES_MAX, ask, digest, here, mail, news, untold};
 use crate::cli::registration;
 use crate::context::Context;
 use crate::local_server::log;
@@ -20,9 +20,8 @@ use crate::outbox::disk::Share;
 use crate::outbox::drain::{drain, fits_in_passing};
 use crate::outbox::view;
 use crate::remote::Outgoing;
-use crate::remote::breaker::{Leave, May};
+use crate::remote::breaker::Leave;
 use crate::remote::query::Query;
-use crate::remote::verdict::is_ours;
 use crate::ui::report::in_words;
 
 /// All that is done with the network before the answer ends within this time.
@@ -160,25 +159,12 @@ fn check_in(
     again: bool,
     until: Millis,
 ) -> Result<(Vec<Message>, usize), String> {
-    let breaker = cx.breaker();
-    if let May::Rest(_, why) = breaker.ask(Leave::Anybody) {
-        return Err(why);
-    }
     let fresh = matches!(source, "startup" | "clear" | "fork" | "new");
-    let ask = RegisterSession { again, ..registration(cx, None, fresh) };
-    let body = serde_json::to_vec(&ask).map_err(|e| e.to_string())?;
+    let register = RegisterSession { again, ..registration(cx, None, fresh) };
+    let body = serde_json::to_vec(&register).map_err(|e| e.to_string())?;
     let out = Outgoing { body, ..Outgoing::new(Method::Post, "/api/coord/sessions") };
     let left = until.since(cx.clock.boot()).max(Duration::from_millis(50));
-    let answer = cx.net.call(&out, left).map_err(|e| {
-        breaker.no_answer(&e, left);
-        e.to_string()
-    })?;
-    if !is_ours(&answer) || answer.status >= 500 {
-        let why = format!("the server answered {}", answer.status);
-        breaker.failed(&why, answer.retry_after);
-        return Err(why);
-    }
-    breaker.succeeded();
+    let answer = ask::ask(cx, &out, left)?;
     if answer.status != 200 {
         return Err(format!("{}: {}", answer.status, answer.detail().unwrap_or_default()));
     }
